@@ -1,0 +1,3 @@
+//! The verbs. Each file holds the verb's arguments and what it does with them, and speaks to the user; the work is elsewhere.
+
+pub use crate::failure::ExitStatus;

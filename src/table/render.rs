@@ -1,0 +1,243 @@
+//! Rows to JSON lines: the identity of a row, and the splitting of fields that are too long for one.
+//!
+//! Azure Monitor cuts a field at 64 KB without a word (service limits, Logs Ingestion API), so no field leaves here
+//! longer than [`MAX_FIELD_BYTES`]: the row is repeated with consecutive pieces, and nothing is lost.
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::{Column, Envelope, Role, Row, Table};
+
+/// The longest text that one field may hold, in bytes of UTF-8. Below Azure's 64 KB, with room for their way of counting.
+pub const MAX_FIELD_BYTES: usize = 60 * 1024;
+
+/// Builds the identity of a row: the first 128 bits of a SHA-256 over the table's name and its columns.
+pub struct RecordHasher(Sha256);
+
+impl RecordHasher {
+    /// Starts with the table's name.
+    pub fn new(table: &Table) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(table.name.as_bytes());
+        Self(hasher)
+    }
+
+    /// Adds one value under its column's name. Lengths are hashed too, so that values cannot run into each other.
+    pub fn add(&mut self, name: &str, value: &[u8]) {
+        self.0.update((name.len() as u64).to_le_bytes());
+        self.0.update(name.as_bytes());
+        self.0.update((value.len() as u64).to_le_bytes());
+        self.0.update(value);
+    }
+
+    /// The identity of the row's piece number `chunk` (0 for a row in one piece): 32 hexadecimal digits.
+    pub fn finish(&self, chunk: u64) -> String {
+        let mut hasher = self.0.clone();
+        if chunk > 0 {
+            hasher.update(chunk.to_le_bytes());
+        }
+        let digest = hasher.finalize();
+        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What a row became: one JSON line, or several where a field had to be split.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The lines, each ended by a newline.
+    pub bytes: Vec<u8>,
+    /// How many lines.
+    pub rows: u64,
+}
+
+/// Renders a row with its envelope. `event_time` is the evidence's own time; `collected_at` is when it was read.
+pub fn render<R: Row>(
+    row: &R,
+    envelope: &Envelope,
+    event_time: Option<Timestamp>,
+    collected_at: Timestamp,
+) -> Rendered {
+    let mut hasher = RecordHasher::new(R::TABLE);
+    let mut cells: Vec<(&'static Column, Vec<u8>, Option<String>)> = Vec::new();
+    row.cells(&mut |column, value| {
+        let mut json = Vec::new();
+        if !value.append_json(&mut json) {
+            return;
+        }
+        if column.role != Role::Derived {
+            hasher.add(column.name, &json);
+        }
+        let long = value.text().filter(|text| text.len() > MAX_FIELD_BYTES).map(str::to_owned);
+        cells.push((column, json, long));
+    });
+    let open = |out: &mut Vec<u8>, chunk: u64| {
+        Envelope::append_times(out, event_time, collected_at);
+        envelope.append_constants(out);
+        out.extend_from_slice(b",\"RecordId\":\"");
+        out.extend_from_slice(hasher.finish(chunk).as_bytes());
+        out.push(b'"');
+    };
+    let longest =
+        cells.iter().filter_map(|(_, _, long)| long.as_ref().map(|text| text.len().div_ceil(MAX_FIELD_BYTES))).max();
+    let Some(longest) = longest else {
+        let mut bytes = Vec::with_capacity(512);
+        open(&mut bytes, 0);
+        for (column, json, _) in &cells {
+            append_member(&mut bytes, column.name, json);
+        }
+        bytes.extend_from_slice(b"}\n");
+        return Rendered { bytes, rows: 1 };
+    };
+    render_pieces(&cells, longest, &open)
+}
+
+type Cells = [(&'static Column, Vec<u8>, Option<String>)];
+
+/// Pieces of a row whose text columns are too long: keys and short columns stand on every piece, long ones piece by piece.
+fn render_pieces(cells: &Cells, longest: usize, open: &dyn Fn(&mut Vec<u8>, u64)) -> Rendered {
+    let mut pieces: Vec<Vec<&str>> = Vec::new();
+    let mut whole = Sha256::new();
+    for (_, _, long) in cells {
+        let text = long.as_deref().unwrap_or_default();
+        whole.update(text.as_bytes());
+        pieces.push(split_text(text, MAX_FIELD_BYTES));
+    }
+    let count = pieces.iter().map(Vec::len).max().unwrap_or(longest);
+    let digest: String = whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut bytes = Vec::new();
+    for chunk in 0..count {
+        open(&mut bytes, chunk as u64);
+        bytes.extend_from_slice(format!(",\"chunk\":{chunk}").as_bytes());
+        if chunk + 1 == count {
+            bytes.extend_from_slice(format!(",\"chunk_last\":true,\"chunk_sha256\":\"{digest}\"").as_bytes());
+        }
+        for ((column, json, long), pieces) in cells.iter().zip(&pieces) {
+            match (long, pieces.get(chunk)) {
+                (None, _) => append_member(&mut bytes, column.name, json),
+                (Some(_), Some(piece)) => {
+                    let mut json = Vec::new();
+                    append_json_string(&mut json, piece);
+                    append_member(&mut bytes, column.name, &json);
+                }
+                (Some(_), None) => {}
+            }
+        }
+        bytes.extend_from_slice(b"}\n");
+    }
+    Rendered { bytes, rows: count as u64 }
+}
+
+fn append_member(out: &mut Vec<u8>, name: &str, json: &[u8]) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    out.extend_from_slice(json);
+}
+
+/// Splits text into pieces of at most `limit` bytes, never inside a character.
+pub fn split_text(text: &str, limit: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while rest.len() > limit {
+        let at = (1..=limit).rev().find(|&at| rest.is_char_boundary(at)).unwrap_or(rest.len());
+        let (piece, tail) = rest.split_at(at);
+        pieces.push(piece);
+        rest = tail;
+    }
+    if !rest.is_empty() {
+        pieces.push(rest);
+    }
+    pieces
+}
+
+/// Appends text as a JSON string (RFC 8259), with control characters and the line separators U+2028/9 escaped.
+pub fn append_json_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0x00..=0x1f | 0x7f => &unicode_escape(byte),
+            _ => continue,
+        };
+        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
+        out.extend_from_slice(escape);
+        from = at + 1;
+    }
+    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
+    out.push(b'"');
+}
+
+fn unicode_escape(byte: u8) -> [u8; 6] {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    [b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]
+}
+
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "table! declares public rows")]
+mod tests {
+    use super::*;
+
+    crate::table! {
+        /// A table for these tests.
+        "things_CL": Thing {
+            /// Name.
+            [key] name: String,
+            /// Text.
+            text: Option<String>,
+            /// Score.
+            [derived] score: i64,
+        }
+    }
+
+    fn envelope() -> Envelope {
+        Envelope { case_id: None, run_id: "R".to_owned() }
+    }
+
+    fn lines(thing: &Thing) -> Vec<serde_json::Value> {
+        let rendered = render(thing, &envelope(), None, Timestamp::UNIX_EPOCH);
+        let text = String::from_utf8(rendered.bytes).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len() as u64, rendered.rows);
+        lines
+    }
+
+    #[test]
+    fn identity_ignores_derived_columns_and_the_envelope() {
+        let one = Thing { name: "a".into(), text: None, score: 1 };
+        let two = Thing { score: 2, ..one.clone() };
+        let other = Thing { text: Some(String::new()), ..one.clone() };
+        assert_eq!(lines(&one)[0]["RecordId"], lines(&two)[0]["RecordId"]);
+        assert_ne!(lines(&one)[0]["RecordId"], lines(&other)[0]["RecordId"]);
+    }
+
+    #[test]
+    fn a_field_too_long_becomes_consecutive_rows_and_nothing_is_lost() {
+        let text = "é\u{1}\"x".repeat(40_000);
+        let rows = lines(&Thing { name: "a".into(), text: Some(text.clone()), score: 1 });
+        let joined: String = rows.iter().map(|row| row["text"].as_str().unwrap()).collect();
+        assert_eq!(joined, text);
+        assert!(rows.len() > 2);
+        for (number, row) in rows.iter().enumerate() {
+            assert_eq!(row["chunk"], number);
+            assert_eq!(row["name"], "a");
+            assert!(row["text"].as_str().unwrap().len() <= MAX_FIELD_BYTES);
+            assert_eq!(row["chunk_last"].as_bool().unwrap_or(false), number + 1 == rows.len());
+        }
+        let ids: std::collections::BTreeSet<_> = rows.iter().map(|row| row["RecordId"].to_string()).collect();
+        assert_eq!(ids.len(), rows.len());
+    }
+
+    #[test]
+    fn every_character_survives_the_json_string() {
+        let text: String = (0..0x3000u32).filter_map(char::from_u32).collect();
+        let mut out = Vec::new();
+        append_json_string(&mut out, &text);
+        assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+    }
+}
