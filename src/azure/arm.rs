@@ -108,7 +108,8 @@ impl Arm {
         let url = self.url(id, &format!("{version}{query}"))?;
         let answer = self.send(&Method::DELETE, &url, None, &request).await?;
         match answer.status {
-            404 => Ok(()),
+            // A subscription that is not found is a wrong address, not a resource that is gone.
+            404 if !answer.error(&request).has_code("SubscriptionNotFound") => Ok(()),
             300.. => Err(answer.error(&request)),
             _ => {
                 let next = begun(Effect::Delete, &answer, &request, id);

@@ -29,7 +29,7 @@ use crate::failure::Failure;
 /// <https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure>.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cloud {
-    /// As `--cloud` names it: `public`, `usgov`, `china` or the path of a file.
+    /// As `--cloud` names it: `public`, `usgov`, `china` or the absolute path of a file.
     pub name: String,
     /// Where tokens come from (Microsoft Entra).
     pub authority: Url,
@@ -93,7 +93,8 @@ impl Cloud {
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         file.ca_file = file.ca_file.map(|ca_file| folder.join(ca_file));
-        Self::build(&path.display().to_string(), file)
+        let name = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self::build(&name.display().to_string(), file)
             .with_context(|| format!("{} cannot be used as a cloud", path.display()))
     }
 

@@ -10,9 +10,9 @@ use crate::azure::{AzureAuth, AzureSession, Cloud, CredentialSettings};
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Azure")]
 pub struct AzureArgs {
-    /// Which cloud: public, usgov, china, or a file that describes one
-    #[arg(long, value_name = "CLOUD|FILE", default_value = "public", env = "FORENSYS_CLOUD")]
-    pub cloud: String,
+    /// Which cloud: public, usgov, china, or a file that describes one [default: that of the deployment file, else public]
+    #[arg(long, value_name = "CLOUD|FILE", env = "FORENSYS_CLOUD")]
+    pub cloud: Option<String>,
     /// How to sign in
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     pub azure_auth: AzureAuth,
@@ -37,12 +37,21 @@ pub struct AzureArgs {
 }
 
 impl AzureArgs {
-    /// Opens the session. Makes no request.
+    /// Opens the session of the cloud that was named, else the public one. Makes no request.
     ///
     /// # Errors
     /// The cloud, or what the way of signing in needs, cannot be used; the error names the flag.
     pub fn open(&self) -> anyhow::Result<AzureSession> {
-        AzureSession::open(Cloud::open(&self.cloud)?, &self.settings()?)
+        self.open_for(None)
+    }
+
+    /// Opens the session of the cloud that was named, else of the one that a deployment file records, else of the public one.
+    ///
+    /// # Errors
+    /// As [`AzureArgs::open`].
+    pub fn open_for(&self, recorded: Option<&str>) -> anyhow::Result<AzureSession> {
+        let name = self.cloud.as_deref().or(recorded).unwrap_or("public");
+        AzureSession::open(Cloud::open(name)?, &self.settings()?)
     }
 
     fn settings(&self) -> anyhow::Result<CredentialSettings> {
