@@ -102,3 +102,6 @@ pub async fn only_subscription(arm: &Arm) -> Result<String, Failure> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
