@@ -28,17 +28,23 @@ pub struct Arm {
     session: AzureSession,
     sleeper: Arc<dyn Sleeper>,
     pace: Pace,
+    attempts: u32,
 }
 
 impl Arm {
     /// A client in real time, at the default pace.
     pub fn new(session: AzureSession) -> Self {
-        Self { session, sleeper: Arc::new(TokioSleeper), pace: Pace::default() }
+        Self { session, sleeper: Arc::new(TokioSleeper), pace: Pace::default(), attempts: ATTEMPTS }
     }
 
     /// The same client with another way to wait.
     pub fn with_waiting(self, sleeper: Arc<dyn Sleeper>, pace: Pace) -> Self {
         Self { sleeper, pace, ..self }
+    }
+
+    /// The same client, which takes the first answer as the last: for finding out whether there is anybody to talk to.
+    pub fn without_repeats(self) -> Self {
+        Self { attempts: 1, ..self }
     }
 
     /// Who the caller is, as the token says. None when the token is opaque.
@@ -194,7 +200,7 @@ impl Arm {
         request: &str,
     ) -> Result<Answer, AzureError> {
         let mut waiting = Waiting::new(self, request);
-        for last in (1..=ATTEMPTS).map(|attempt| attempt == ATTEMPTS) {
+        for last in (1..=self.attempts).map(|attempt| attempt == self.attempts) {
             let (said, retry_after) = match self.send_once(method, url, body, request).await {
                 Ok(answer) if last || !answer.is_transient() => return Ok(answer),
                 Ok(answer) => (format!("status {}", answer.status), answer.retry_after),
