@@ -1,1 +1,38 @@
-//! (being written)
+//! The bundle: rows at rest, and the only hand-over between collecting and uploading.
+//!
+//! ```text
+//! DIR/run.json                    what was asked: scope, window, sources, who, with which tool; written first
+//!     journal.jsonl               a line per finished unit: its state, its parts with digests, its coverage
+//!     actions.jsonl               every request sent to the cluster and how it was answered
+//!     tables/TABLE/….jsonl        the parts: rows, one JSON object a line
+//!     raw/KIND/….jsonl.zst        every listed API object as the server sent it
+//!     manifest.json               derived from the journal, written last: it seals the bundle
+//!     manifest.N.json             the seals of earlier attempts
+//! ```
+//!
+//! The journal is append-only. A part is on stable storage before the line that names it (group commit, once a second).
+//! A resumed run trusts journalled parts only; whole lines of parts that a kill cut off are kept as `interrupted`.
+//! Everything can be read with `jq` and `sha256sum`.
+
+mod commit;
+mod digest;
+mod journal;
+mod manifest;
+mod name;
+mod part;
+mod reader;
+mod resume;
+mod run;
+mod seal;
+mod unit;
+mod verify;
+mod writer;
+
+pub use journal::{Coverage, JournalLine, PartEntry, State};
+pub use manifest::{FileEntry, GapEntry, Manifest, SealStatus, TableTotal};
+pub use name::component;
+pub use reader::Bundle;
+pub use run::{FORMAT, Operator, RunFile, Window};
+pub use unit::{Outcome, Unit};
+pub use verify::{Problem, Verification, verify};
+pub use writer::BundleWriter;

@@ -1,0 +1,95 @@
+//! A part: one file of rows or of raw objects, created when its first byte comes, digested as it is written.
+
+use std::{
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{digest::Hasher, journal::PartEntry};
+
+/// How many bytes are gathered before they are written.
+const BUFFER: usize = 64 * 1024;
+
+/// Digests what reaches the file, after compression.
+struct Digesting {
+    file: fs_err::File,
+    hasher: Hasher,
+}
+
+impl Write for Digesting {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+enum Encoder {
+    Plain(BufWriter<Digesting>),
+    Zstd(Box<zstd::Encoder<'static, BufWriter<Digesting>>>),
+}
+
+/// A file being written.
+pub(super) struct PartWriter {
+    entry: PartEntry,
+    path: PathBuf,
+    encoder: Encoder,
+}
+
+impl PartWriter {
+    /// Creates the file `entry.path` in `dir`, replacing what an unfinished attempt left there.
+    pub(super) fn create(dir: &Path, path: String, table: Option<String>) -> std::io::Result<Self> {
+        let full = dir.join(&path);
+        if let Some(parent) = full.parent() {
+            fs_err::create_dir_all(parent)?;
+        }
+        let file = Digesting { file: fs_err::File::create(&full)?, hasher: Hasher::default() };
+        Self::over(file, full, PartEntry { path, table, bytes: 0, rows: 0, sha256: String::new() })
+    }
+
+    /// Goes on at the end of a part that holds `entry.rows` whole lines.
+    pub(super) fn append(dir: &Path, entry: PartEntry) -> std::io::Result<Self> {
+        let full = dir.join(&entry.path);
+        let hasher = super::digest::hasher_of(&full)?;
+        let file = Digesting { file: fs_err::OpenOptions::new().append(true).open(&full)?, hasher };
+        Self::over(file, full, entry)
+    }
+
+    fn over(file: Digesting, path: PathBuf, entry: PartEntry) -> std::io::Result<Self> {
+        let buffer = BufWriter::with_capacity(BUFFER, file);
+        let encoder = if entry.path.ends_with(".zst") {
+            Encoder::Zstd(Box::new(zstd::Encoder::new(buffer, 3)?))
+        } else {
+            Encoder::Plain(buffer)
+        };
+        Ok(Self { entry, path, encoder })
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8], rows: u64) -> std::io::Result<()> {
+        self.entry.rows += rows;
+        match &mut self.encoder {
+            Encoder::Plain(file) => file.write_all(bytes),
+            Encoder::Zstd(file) => file.write_all(bytes),
+        }
+        .map_err(|error| std::io::Error::new(error.kind(), format!("writing {}: {error}", self.path.display())))
+    }
+
+    /// Rows written so far.
+    pub(super) fn rows(&self) -> u64 {
+        self.entry.rows
+    }
+
+    /// Writes out what is buffered and returns the entry with size and digest. Durability is the committer's.
+    pub(super) fn finish(self) -> std::io::Result<PartEntry> {
+        let buffer = match self.encoder {
+            Encoder::Plain(buffer) => buffer,
+            Encoder::Zstd(encoder) => encoder.finish()?,
+        };
+        let file = buffer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let (bytes, sha256) = file.hasher.finish();
+        Ok(PartEntry { bytes, sha256, ..self.entry })
+    }
+}

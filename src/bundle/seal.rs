@@ -1,0 +1,133 @@
+//! Derives the manifest from the journal and writes it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    digest,
+    journal::JournalLine,
+    manifest::{FileEntry, GapEntry, Manifest, SealStatus, TableTotal},
+    resume,
+    run::{FORMAT, RunFile},
+    writer::write_durably,
+};
+
+/// The units that count: a part that was cut off and has been read again since is no longer one of its own.
+pub(super) fn effective(units: &BTreeMap<String, JournalLine>) -> Vec<&JournalLine> {
+    let claimed: BTreeSet<&str> = units
+        .values()
+        .filter(|line| line.source != resume::SOURCE)
+        .flat_map(|line| &line.parts)
+        .map(|part| part.path.as_str())
+        .collect();
+    units
+        .values()
+        .filter(|line| {
+            line.source != resume::SOURCE || !line.parts.iter().any(|part| claimed.contains(part.path.as_str()))
+        })
+        .collect()
+}
+
+/// What is missing and what is to be noted, in a stable order.
+pub(super) fn gaps(units: &[&JournalLine]) -> Vec<GapEntry> {
+    let mut gaps: Vec<GapEntry> = units
+        .iter()
+        .filter(|line| line.state.is_notable())
+        .map(|line| GapEntry {
+            source: line.source.clone(),
+            object: line.object.clone(),
+            state: line.state,
+            reason: line.reason.clone().unwrap_or_default(),
+        })
+        .collect();
+    gaps.sort();
+    gaps
+}
+
+/// Writes `manifest.json`. Returns the manifest and the SHA-256 of its text.
+pub(super) fn write(
+    dir: &Path,
+    run: &RunFile,
+    units: &BTreeMap<String, JournalLine>,
+    attempt: u32,
+    status: SealStatus,
+) -> anyhow::Result<(Manifest, String)> {
+    let lines = effective(units);
+    let mut files = Vec::new();
+    for name in other_files(dir)? {
+        let (bytes, sha256) = digest::of_file(&dir.join(&name))?;
+        files.push(FileEntry { path: name, bytes, sha256, table: None, rows: 0 });
+    }
+    let mut tables: BTreeMap<String, TableTotal> = BTreeMap::new();
+    let mut states: BTreeMap<String, BTreeMap<_, u64>> = BTreeMap::new();
+    for line in &lines {
+        *states.entry(line.source.clone()).or_default().entry(line.state).or_default() += 1;
+        for part in &line.parts {
+            if let Some(table) = &part.table {
+                let total = tables.entry(table.clone()).or_default();
+                *total = TableTotal {
+                    rows: total.rows + part.rows,
+                    parts: total.parts + 1,
+                    bytes: total.bytes + part.bytes,
+                };
+            }
+            files.push(FileEntry {
+                path: part.path.clone(),
+                bytes: part.bytes,
+                sha256: part.sha256.clone(),
+                table: part.table.clone(),
+                rows: part.rows,
+            });
+        }
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    let manifest = Manifest {
+        format: FORMAT,
+        generation: attempt,
+        run_id: run.run_id.clone(),
+        demo: run.demo,
+        status,
+        sealed: Timestamp::now(),
+        run: run.clone(),
+        tables,
+        units: states,
+        gaps: gaps(&lines),
+        files,
+    };
+    let mut text = serde_json::to_vec_pretty(&manifest)?;
+    text.push(b'\n');
+    write_durably(dir, "manifest.json", &text)?;
+    let mut hasher = digest::Hasher::default();
+    hasher.update(&text);
+    Ok((manifest, hasher.finish().1))
+}
+
+/// The files beside tables and raw objects, in order; the manifest itself cannot be among them.
+fn other_files(dir: &Path) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs_err::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_file() && name != "manifest.json" && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Keeps the seal of an earlier attempt under the name of its generation.
+pub(super) fn keep_old_seal(dir: &Path) -> anyhow::Result<()> {
+    let path = dir.join("manifest.json");
+    if !path.exists() {
+        return Ok(());
+    }
+    let manifest: serde_json::Value = serde_json::from_slice(&fs_err::read(&path)?)?;
+    let generation = manifest.get("generation").and_then(serde_json::Value::as_u64).unwrap_or_default();
+    fs_err::rename(&path, dir.join(format!("manifest.{generation}.json")))?;
+    Ok(())
+}

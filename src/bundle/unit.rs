@@ -1,0 +1,167 @@
+//! A unit of work as its source sees it: rows and raw objects go in, an outcome ends it.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader},
+};
+
+use jiff::Timestamp;
+
+use super::{
+    BundleWriter, component,
+    journal::{Coverage, JournalLine, PartEntry, State},
+    part::PartWriter,
+};
+use crate::table::{Envelope, Row, Table, render};
+
+/// How a unit ended, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The state.
+    pub state: State,
+    /// Why, where the state is not complete.
+    pub reason: Option<String>,
+    /// How much was seen.
+    pub coverage: Coverage,
+}
+
+impl Outcome {
+    /// All was read.
+    pub fn complete() -> Self {
+        Self { state: State::Complete, reason: None, coverage: Coverage::default() }
+    }
+
+    /// Anything else, with the reason.
+    pub fn new(state: State, reason: impl Into<String>) -> Self {
+        Self { state, reason: Some(reason.into()), coverage: Coverage::default() }
+    }
+
+    /// The same outcome with its coverage.
+    pub fn with_coverage(self, coverage: Coverage) -> Self {
+        Self { coverage, ..self }
+    }
+}
+
+/// A unit being collected. Dropping it without [`Unit::finish`] leaves files that the journal does not know.
+pub struct Unit {
+    writer: BundleWriter,
+    source: &'static str,
+    object: String,
+    path: Vec<String>,
+    started: Timestamp,
+    parts: BTreeMap<String, PartWriter>,
+}
+
+impl Unit {
+    pub(super) fn new(writer: BundleWriter, source: &'static str, object: String, path: &[&str]) -> Self {
+        let path = path.iter().map(|text| component(text)).collect();
+        Self { writer, source, object, path, started: Timestamp::now(), parts: BTreeMap::new() }
+    }
+
+    /// Name of the unit in the journal.
+    pub fn name(source: &str, path: &[&str]) -> String {
+        let path: Vec<_> = path.iter().map(|text| component(text)).collect();
+        format!("{source}/{}", path.join("/"))
+    }
+
+    /// The envelope of the run's rows.
+    pub fn envelope(&self) -> &Envelope {
+        self.writer.envelope()
+    }
+
+    /// Adds a row. `event_time` is the evidence's own time. Errors when it cannot be written (a full disk).
+    pub fn push<R: Row>(&mut self, row: &R, event_time: Option<Timestamp>) -> anyhow::Result<()> {
+        let rendered = render(row, self.writer.envelope(), event_time, Timestamp::now());
+        self.append(R::TABLE, &rendered.bytes, rendered.rows)
+    }
+
+    /// Adds lines that are rendered already.
+    pub fn append(&mut self, table: &'static Table, lines: &[u8], rows: u64) -> anyhow::Result<()> {
+        self.open(table)?.write(lines, rows)?;
+        Ok(())
+    }
+
+    /// Adds a raw object of a kind (`pods`), one line of JSON without its newline.
+    pub fn raw(&mut self, kind: &str, object: &[u8]) -> anyhow::Result<()> {
+        let path = format!("raw/{}/{}.jsonl.zst", component(kind), self.path.join("/"));
+        let dir = self.writer.dir().to_owned();
+        let part = entry(&mut self.parts, path, |path| PartWriter::create(&dir, path, None))?;
+        part.write(object, 0)?;
+        part.write(b"\n", 1)?;
+        Ok(())
+    }
+
+    /// Rows written to a table so far.
+    pub fn rows(&self, table: &'static Table) -> u64 {
+        self.parts.get(&self.table_path(table)).map_or(0, PartWriter::rows)
+    }
+
+    /// Goes on in the part that an interrupted attempt left for a table, keeping its rows. The lines are returned
+    /// by `visit`; false when there is no such part.
+    pub fn continue_part(&mut self, table: &'static Table, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
+        let path = self.table_path(table);
+        let Some(left) = self.writer.interrupted_part(&path) else { return Ok(false) };
+        let mut lines = BufReader::new(fs_err::File::open(self.writer.dir().join(&path))?);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            visit(&line);
+            line.clear();
+        }
+        self.parts.insert(path, PartWriter::append(self.writer.dir(), left)?);
+        Ok(true)
+    }
+
+    /// Throws away what was written so far, to begin the unit again (a list whose pages expired).
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        for path in std::mem::take(&mut self.parts).into_keys() {
+            fs_err::remove_file(self.writer.dir().join(path))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the unit and hands it to the journal.
+    pub async fn finish(self, outcome: Outcome) -> anyhow::Result<()> {
+        let parts: Vec<PartEntry> = self.parts.into_values().map(PartWriter::finish).collect::<std::io::Result<_>>()?;
+        let rows: u64 = parts.iter().filter(|part| part.table.is_some()).map(|part| part.rows).sum();
+        let state = if outcome.state == State::Complete && rows == 0 { State::Empty } else { outcome.state };
+        let line = JournalLine {
+            unit: format!("{}/{}", self.source, self.path.join("/")),
+            source: self.source.to_owned(),
+            object: self.object,
+            state,
+            reason: outcome.reason,
+            attempt: self.writer.attempt(),
+            started: self.started,
+            ended: Timestamp::now(),
+            parts,
+            coverage: outcome.coverage,
+        };
+        self.writer.commit(line).await
+    }
+
+    fn table_path(&self, table: &Table) -> String {
+        format!("tables/{}/{}.jsonl", table.name, self.path.join("/"))
+    }
+
+    fn open(&mut self, table: &'static Table) -> anyhow::Result<&mut PartWriter> {
+        let path = self.table_path(table);
+        let dir = self.writer.dir().to_owned();
+        entry(&mut self.parts, path, |path| PartWriter::create(&dir, path, Some(table.name.to_owned())))
+    }
+}
+
+/// The part of a path, made when it is asked for the first time.
+fn entry(
+    parts: &mut BTreeMap<String, PartWriter>,
+    path: String,
+    make: impl FnOnce(String) -> std::io::Result<PartWriter>,
+) -> anyhow::Result<&mut PartWriter> {
+    use std::collections::btree_map::Entry;
+    Ok(match parts.entry(path) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(entry) => {
+            let path = entry.key().clone();
+            entry.insert(make(path)?)
+        }
+    })
+}

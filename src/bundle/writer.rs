@@ -1,0 +1,177 @@
+//! The writing side of a bundle: made once by `collect`, shared by all its units.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::Context as _;
+
+use super::{
+    commit::{Committer, sync_folder},
+    journal::{self, JournalLine, PartEntry},
+    manifest::Manifest,
+    resume,
+    run::RunFile,
+    seal,
+    unit::Unit,
+};
+use crate::{failure::Failure, table::Envelope};
+
+/// Writes a bundle. Cheap to clone; all clones write the same one.
+#[derive(Clone)]
+pub struct BundleWriter(Arc<Inner>);
+
+struct Inner {
+    dir: PathBuf,
+    run: RunFile,
+    envelope: Envelope,
+    attempt: u32,
+    /// Units as the journal knows them, earlier attempts included.
+    units: Mutex<BTreeMap<String, JournalLine>>,
+    /// Parts that earlier attempts left unfinished, by path.
+    interrupted: BTreeMap<String, PartEntry>,
+    committer: tokio::sync::Mutex<Option<Committer>>,
+    /// Holds the lock that keeps a second collector out.
+    _lock: fs_err::File,
+}
+
+impl BundleWriter {
+    /// Begins a bundle in a folder that must be new or empty. Must be called inside a tokio runtime.
+    pub fn create(dir: &Path, run: RunFile) -> anyhow::Result<Self> {
+        fs_err::create_dir_all(dir)?;
+        if fs_err::read_dir(dir)?.next().is_some() {
+            return Err(Failure::usage(
+                format!("the output folder `{}` is not empty", dir.display()),
+                "name a new folder with --output-dir, or go on with an interrupted run with `collect --resume DIR`",
+            )
+            .into());
+        }
+        let text = serde_json::to_vec_pretty(&run)?;
+        write_durably(dir, "run.json", &text)?;
+        Self::open(dir, run, BTreeMap::new(), BTreeMap::new(), 1)
+    }
+
+    /// Goes on with a bundle that a run left. Units that ended well stay; what was cut off is kept and read on.
+    /// Errors when the folder is no bundle or another process writes it.
+    pub fn resume(dir: &Path) -> anyhow::Result<Self> {
+        let run = RunFile::read(dir)?;
+        let lock = lock(dir)?;
+        let mut units = journal::read(&dir.join("journal.jsonl"))?;
+        let attempt = units.values().map(|line| line.attempt).max().unwrap_or(1) + 1;
+        let adopted = resume::adopt(dir, &units, attempt)?;
+        let interrupted = resume::interrupted_parts(units.values().chain(&adopted));
+        if !adopted.is_empty() {
+            let (mut file, _) = journal::open_lines(&dir.join("journal.jsonl"))?;
+            journal::append(&mut file, &adopted)?;
+        }
+        units.extend(adopted.into_iter().map(|line| (line.unit.clone(), line)));
+        seal::keep_old_seal(dir)?;
+        drop(lock);
+        Self::open(dir, run, units, interrupted, attempt)
+    }
+
+    fn open(
+        dir: &Path,
+        run: RunFile,
+        units: BTreeMap<String, JournalLine>,
+        interrupted: BTreeMap<String, PartEntry>,
+        attempt: u32,
+    ) -> anyhow::Result<Self> {
+        let lock = lock(dir)?;
+        let (file, _) = journal::open_lines(&dir.join("journal.jsonl"))?;
+        sync_folder(dir)?;
+        let envelope = Envelope { case_id: run.case_id.clone(), run_id: run.run_id.clone() };
+        let committer = Committer::start(dir.to_owned(), file);
+        Ok(Self(Arc::new(Inner {
+            dir: dir.to_owned(),
+            run,
+            envelope,
+            attempt,
+            units: Mutex::new(units),
+            interrupted,
+            committer: tokio::sync::Mutex::new(Some(committer)),
+            _lock: lock,
+        })))
+    }
+
+    /// The bundle's folder.
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// What was asked of the run.
+    pub fn run(&self) -> &RunFile {
+        &self.0.run
+    }
+
+    /// The envelope of the run's rows.
+    pub fn envelope(&self) -> &Envelope {
+        &self.0.envelope
+    }
+
+    /// Number of this attempt, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    /// Begins a unit: of a source, about a thing, with its place in the folders of the tables.
+    pub fn unit(&self, source: &'static str, object: impl Into<String>, path: &[&str]) -> Unit {
+        Unit::new(self.clone(), source, object.into(), path)
+    }
+
+    /// Whether an earlier attempt brought the unit to an end that needs no repetition.
+    pub fn is_done(&self, source: &str, path: &[&str]) -> bool {
+        self.units().get(&Unit::name(source, path)).is_some_and(|line| line.state.is_final())
+    }
+
+    /// Every unit as it stands now, by name.
+    pub fn units(&self) -> BTreeMap<String, JournalLine> {
+        self.0.units.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Seals the bundle: journals what is left, then derives and writes the manifest. Returns it with its own SHA-256.
+    pub async fn seal(&self, status: super::SealStatus) -> anyhow::Result<(Manifest, String)> {
+        if let Some(committer) = self.0.committer.lock().await.take() {
+            committer.close().await.context("the journal could not be written")?;
+        }
+        seal::write(&self.0.dir, &self.0.run, &self.units(), self.0.attempt, status)
+    }
+
+    pub(super) fn interrupted_part(&self, path: &str) -> Option<PartEntry> {
+        self.0.interrupted.get(path).cloned()
+    }
+
+    pub(super) async fn commit(&self, line: JournalLine) -> anyhow::Result<()> {
+        self.0.units.lock().unwrap_or_else(PoisonError::into_inner).insert(line.unit.clone(), line.clone());
+        match self.0.committer.lock().await.as_ref() {
+            Some(committer) => committer.push(line).await.context("the journal could not be written"),
+            None => anyhow::bail!("the bundle is sealed already"),
+        }
+    }
+}
+
+/// Takes the bundle's lock; released when the file is closed, by the end of the process at the latest.
+fn lock(dir: &Path) -> anyhow::Result<fs_err::File> {
+    let file = fs_err::OpenOptions::new().read(true).append(true).open(dir.join("run.json"))?;
+    match file.file().try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Failure::new(format!("another process is writing `{}`", dir.display()), "wait until it has ended")
+                .into())
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(anyhow::Error::new(error).context(format!("locking {}", dir.display())))
+        }
+    }
+}
+
+/// Writes a file so that after a crash it is either whole or absent.
+pub(super) fn write_durably(dir: &Path, name: &str, text: &[u8]) -> anyhow::Result<()> {
+    let temporary = dir.join(format!(".{name}.new"));
+    fs_err::write(&temporary, text)?;
+    fs_err::File::open(&temporary)?.sync_all()?;
+    fs_err::rename(&temporary, dir.join(name))?;
+    sync_folder(dir)
+}

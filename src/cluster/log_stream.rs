@@ -1,0 +1,107 @@
+//! Log bodies as frames of bytes, with an idle timeout: a kubelet that hangs must not hang the run.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::BodyExt as _;
+use jiff::{SignedDuration, Timestamp};
+use kube::client::Body;
+
+use super::{
+    connect::Cluster,
+    problem::{Problem, ProblemKind},
+};
+
+/// How long a log may say nothing before it counts as broken.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Which log is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRequest {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub pod: String,
+    /// Name of the container.
+    pub container: String,
+    /// The terminated instance before the current one.
+    pub previous: bool,
+    /// Nothing older. The server knows whole seconds only: it gets the second before, the caller drops the rest.
+    pub since: Option<Timestamp>,
+}
+
+impl LogRequest {
+    /// Path and query of the request (API reference, `read log of the specified Pod`).
+    pub fn target(&self) -> String {
+        let mut target = format!(
+            "/api/v1/namespaces/{}/pods/{}/log?container={}&timestamps=true",
+            self.namespace, self.pod, self.container
+        );
+        if self.previous {
+            target.push_str("&previous=true");
+        }
+        if let Some(since) = self.since.and_then(|since| since.checked_sub(SignedDuration::from_secs(1)).ok()) {
+            target.push_str(&format!("&sinceTime={}", since.strftime("%Y-%m-%dT%H%%3A%M%%3A%SZ")));
+        }
+        target
+    }
+}
+
+/// A log body being read.
+pub struct LogStream {
+    body: Body,
+}
+
+impl LogStream {
+    /// The next bytes, or none at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        loop {
+            let frame = tokio::time::timeout(IDLE, self.body.frame()).await.map_err(|_| {
+                Problem::new(ProblemKind::Unreachable, format!("the log said nothing for {} s", IDLE.as_secs()))
+            })?;
+            match frame {
+                None => return Ok(None),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+                Some(Err(error)) => {
+                    return Err(Problem::new(ProblemKind::Unreachable, format!("the log broke off: {error}")));
+                }
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// Opens a log. An answer 204 (a pod without a node) is an empty log.
+    pub async fn log(&self, request: &LogRequest) -> Result<LogStream, Problem> {
+        let mut headers = HeaderMap::new();
+        // Only the first member of a gzip body is decoded by the client, and log bodies may have several.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let response = self.get(&request.target(), &headers).await?;
+        Ok(LogStream { body: response.into_body() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_floored_and_one_second_earlier_so_that_no_line_is_lost() {
+        let request = LogRequest {
+            namespace: "shop".into(),
+            pod: "web".into(),
+            container: "app".into(),
+            previous: true,
+            since: Some("2026-01-02T03:04:05.999999999Z".parse().unwrap()),
+        };
+        assert_eq!(
+            request.target(),
+            "/api/v1/namespaces/shop/pods/web/log?container=app&timestamps=true&previous=true&sinceTime=2026-01-02T03%3A04%3A04Z"
+        );
+    }
+}

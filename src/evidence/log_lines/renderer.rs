@@ -1,0 +1,343 @@
+//! Lines to rows of `kubelogs_CL`. Written by hand rather than through the generic renderer: a collection is mostly this, so what is
+//! constant for a container is rendered once and a line costs one digest and one copy.
+
+use std::collections::{HashMap, HashSet};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::{
+    LogRow,
+    assembler::{Line, Sink},
+};
+use crate::{
+    bundle::Window,
+    table::{Envelope, Row as _, append_json_string},
+};
+
+/// What is constant on the lines of one container instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub pod_name: String,
+    /// UID of the pod.
+    pub pod_uid: String,
+    /// Name of the container.
+    pub container_name: String,
+    /// Id of the instance; empty when the pod's status does not know it.
+    pub container_id: String,
+    /// Which instance.
+    pub restart_count: i64,
+    /// Image, where it is to stand on each line.
+    pub image: Option<String>,
+    /// Labels, where they are to stand on each line.
+    pub labels: Option<String>,
+    /// Annotations, where they are to stand on each line.
+    pub annotations: Option<String>,
+}
+
+/// What a renderer has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Rows rendered.
+    pub rows: u64,
+    /// Lines left out because they lie outside of the window.
+    pub outside: u64,
+    /// Time of the first line.
+    pub first: Option<Timestamp>,
+    /// Time of the last line.
+    pub last: Option<Timestamp>,
+}
+
+/// Renders the lines of one container instance into a buffer.
+pub struct LineRenderer {
+    window: Window,
+    /// `,"CaseId":…,"RunId":…,"RecordId":"`
+    head: Vec<u8>,
+    /// Members that are constant, and the end of the row.
+    tail: Vec<u8>,
+    identity: Sha256,
+    /// Lines that an earlier read kept.
+    known: HashSet<String>,
+    /// Reading goes on: what comes before the first timestamp belongs to a line that was kept already.
+    is_continued: bool,
+    time_text: String,
+    time: Option<Timestamp>,
+    /// How often a line was seen at the current timestamp.
+    ordinals: HashMap<[u8; 16], u64>,
+    whole: Option<Sha256>,
+    rows: Vec<u8>,
+    pending: u64,
+    seen: Seen,
+}
+
+impl LineRenderer {
+    /// A renderer for an instance; lines whose id is in `known` are left out.
+    pub fn new(metadata: &Metadata, envelope: &Envelope, window: Window, known: Option<HashSet<String>>) -> Self {
+        let mut head = Vec::new();
+        envelope.append_constants(&mut head);
+        head.extend_from_slice(b",\"RecordId\":\"");
+        let mut identity = Sha256::new();
+        for part in [LogRow::TABLE.name, &metadata.pod_uid, &metadata.container_id, "mixed"] {
+            identity.update((part.len() as u64).to_le_bytes());
+            identity.update(part.as_bytes());
+        }
+        Self {
+            window,
+            head,
+            tail: tail(metadata),
+            identity,
+            is_continued: known.is_some(),
+            known: known.unwrap_or_default(),
+            time_text: String::new(),
+            time: None,
+            ordinals: HashMap::new(),
+            whole: None,
+            rows: Vec::with_capacity(64 * 1024),
+            pending: 0,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Rows rendered since the last call, and how many.
+    pub fn take(&mut self, into: &mut dyn FnMut(&[u8], u64) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        if self.pending > 0 {
+            into(&self.rows, self.pending)?;
+            self.rows.clear();
+            self.pending = 0;
+        }
+        Ok(())
+    }
+
+    /// What was seen so far.
+    pub fn seen(&self) -> Seen {
+        self.seen
+    }
+
+    /// Notes the line's time; a line without one inherits the last.
+    fn note_time(&mut self, line: &Line<'_>) {
+        let Some(text) = line.timestamp.filter(|text| *text != self.time_text) else { return };
+        self.time_text.clear();
+        self.time_text.push_str(text);
+        self.time = text.parse().ok();
+        self.ordinals.clear();
+        if self.seen.first.is_none() {
+            self.seen.first = self.time;
+        }
+        self.seen.last = self.time.or(self.seen.last);
+    }
+
+    /// The line's identity: equal lines at one timestamp are numbered.
+    fn record_id(&mut self, line: &Line<'_>) -> String {
+        let mut hasher = self.identity.clone();
+        hasher.update((self.time_text.len() as u64).to_le_bytes());
+        hasher.update(self.time_text.as_bytes());
+        hasher.update(line.chunk.map_or(u64::MAX, |chunk| chunk).to_le_bytes());
+        hasher.update(line.message);
+        let digest = first_half(&hasher.finalize());
+        let ordinal = self.ordinals.entry(digest).or_default();
+        *ordinal += 1;
+        if *ordinal == 1 {
+            return hex(&digest);
+        }
+        let mut hasher = Sha256::new();
+        hasher.update(digest);
+        hasher.update(ordinal.to_le_bytes());
+        hex(&first_half(&hasher.finalize()))
+    }
+
+    fn append(&mut self, line: &Line<'_>, id: &str) {
+        let text = String::from_utf8_lossy(line.message);
+        let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
+        Envelope::append_times(&mut self.rows, self.time, self.time.unwrap_or_else(Timestamp::now));
+        self.rows.extend_from_slice(&self.head);
+        self.rows.extend_from_slice(id.as_bytes());
+        self.rows.push(b'"');
+        self.append_chunk(line);
+        self.rows.extend_from_slice(b",\"message\":");
+        append_json_string(&mut self.rows, &text);
+        if !is_text {
+            self.rows.extend_from_slice(b",\"message_b64\":\"");
+            self.rows.extend_from_slice(STANDARD.encode(line.message).as_bytes());
+            self.rows.push(b'"');
+        }
+        let flags = flags(line, is_text);
+        if !flags.is_empty() {
+            self.rows.extend_from_slice(b",\"flags\":");
+            append_json_string(&mut self.rows, &format!("[\"{}\"]", flags.join("\",\"")));
+        }
+        self.rows.extend_from_slice(&self.tail);
+        self.pending += 1;
+        self.seen.rows += 1;
+    }
+
+    fn append_chunk(&mut self, line: &Line<'_>) {
+        let Some(chunk) = line.chunk else { return };
+        let whole = self.whole.get_or_insert_default();
+        whole.update(line.message);
+        self.rows.extend_from_slice(format!(",\"chunk\":{chunk}").as_bytes());
+        if line.is_last {
+            let digest = self.whole.take().unwrap_or_default().finalize();
+            self.rows.extend_from_slice(b",\"chunk_last\":true,\"chunk_sha256\":\"");
+            self.rows.extend_from_slice(hex(&digest).as_bytes());
+            self.rows.push(b'"');
+        }
+    }
+}
+
+impl Sink for LineRenderer {
+    fn line(&mut self, line: &Line<'_>) -> anyhow::Result<()> {
+        self.note_time(line);
+        if self.is_continued && self.time_text.is_empty() {
+            return Ok(());
+        }
+        if self.time.is_some_and(|time| !self.window.contains(time)) {
+            self.seen.outside += 1;
+            return Ok(());
+        }
+        let id = self.record_id(line);
+        if !self.known.is_empty() && self.known.remove(&id) {
+            return Ok(());
+        }
+        self.append(line, &id);
+        Ok(())
+    }
+}
+
+fn flags(line: &Line<'_>, is_text: bool) -> Vec<&'static str> {
+    let odd = [
+        (line.timestamp.is_none(), "no_timestamp"),
+        (line.is_last && !line.has_newline, "no_final_newline"),
+        (!is_text, "invalid_utf8"),
+    ];
+    odd.into_iter().filter(|(is_odd, _)| *is_odd).map(|(_, name)| name).collect()
+}
+
+/// The members that are the same on every line, from the one declaration of the table.
+fn tail(metadata: &Metadata) -> Vec<u8> {
+    let metadata = metadata.clone();
+    let row = LogRow {
+        message: None,
+        container_name: metadata.container_name,
+        namespace: metadata.namespace,
+        pod_name: metadata.pod_name,
+        pod_uid: metadata.pod_uid,
+        restart_count: metadata.restart_count,
+        containerimages: metadata.image,
+        labels: metadata.labels,
+        annotations: metadata.annotations,
+        message_b64: None,
+        flags: None,
+    };
+    let mut out = Vec::new();
+    row.cells(&mut |column, value| {
+        let mut json = Vec::new();
+        if value.append_json(&mut json) {
+            out.extend_from_slice(format!(",\"{}\":", column.name).as_bytes());
+            out.extend_from_slice(&json);
+        }
+    });
+    out.extend_from_slice(b"}\n");
+    out
+}
+
+fn first_half(digest: &[u8]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
+    half
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |&digit| char::from(digit));
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::{super::Assembler, *};
+
+    fn metadata() -> Metadata {
+        Metadata {
+            namespace: "shop".into(),
+            pod_name: "web".into(),
+            pod_uid: "u".into(),
+            container_name: "app".into(),
+            container_id: "c".into(),
+            image: Some("nginx".into()),
+            labels: Some("{}".into()),
+            ..Metadata::default()
+        }
+    }
+
+    fn rows(log: &[u8], window: Window, known: Option<HashSet<String>>) -> Vec<Value> {
+        let envelope = Envelope { case_id: Some("c".into()), run_id: "R".into() };
+        let mut renderer = LineRenderer::new(&metadata(), &envelope, window, known);
+        let mut assembler = Assembler::default();
+        assembler.push(log, &mut renderer).unwrap();
+        assembler.finish(&mut renderer).unwrap();
+        let mut rows = Vec::new();
+        renderer
+            .take(&mut |bytes, count| {
+                let found =
+                    bytes.split_inclusive(|&byte| byte == b'\n').map(|line| serde_json::from_slice(line).unwrap());
+                rows.extend(found);
+                assert_eq!(rows.len() as u64, count);
+                Ok(())
+            })
+            .unwrap();
+        rows
+    }
+
+    #[test]
+    fn rows_have_declared_columns_only() {
+        let mut log = b"2026-01-02T03:04:05.000000001Z a\xff\n".to_vec();
+        log.extend(b"2026-01-02T03:04:05.000000001Z ".iter().chain(&[b'x'; 100_000]));
+        let columns: BTreeSet<_> = LogRow::TABLE.columns().map(|column| column.name).collect();
+        for row in rows(&log, Window::default(), None) {
+            for key in row.as_object().unwrap().keys() {
+                assert!(columns.contains(key.as_str()), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_kept_in_base64() {
+        let row = &rows(b"2026-01-02T03:04:05Z a\xff\0b\n", Window::default(), None)[0];
+        assert_eq!(row["message_b64"], STANDARD.encode(b"a\xff\0b"));
+        assert_eq!(row["flags"], r#"["invalid_utf8"]"#);
+    }
+
+    #[test]
+    fn a_line_without_a_timestamp_inherits_the_last_one() {
+        let found = rows(b"2026-01-02T03:04:05Z a\nb", Window::default(), None);
+        assert_eq!(found[1]["EventTime"], "2026-01-02T03:04:05Z");
+        assert_eq!(found[1]["flags"], r#"["no_timestamp","no_final_newline"]"#);
+    }
+
+    #[test]
+    fn equal_lines_are_different_evidence_and_come_back_the_same_when_read_on() {
+        let log = b"2026-01-02T03:04:05Z a\n2026-01-02T03:04:05Z a\n2026-01-02T03:04:05Z b\n2026-01-02T03:04:06Z a\n";
+        let all = rows(log, Window::default(), None);
+        let ids: BTreeSet<_> = all.iter().map(|row| row["RecordId"].to_string()).collect();
+        assert_eq!(ids.len(), 4);
+        let known = all[..2].iter().map(|row| row["RecordId"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(rows(log, Window::default(), Some(known)), all[2..]);
+    }
+
+    #[test]
+    fn the_window_holds_at_both_ends() {
+        let log = b"2026-01-02T03:04:05Z a\n2026-01-02T03:04:06Z b\n2026-01-02T03:04:07Z c\n";
+        let moment: Timestamp = "2026-01-02T03:04:06Z".parse().unwrap();
+        let found = rows(log, Window { since: Some(moment), until: Some(moment) }, None);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0]["message"], "b");
+    }
+}
