@@ -1,1 +1,3 @@
-//! (being written)
+//! From tables to Azure Monitor resources: a pure plan, an idempotent apply, and `deployment.json` in between.
+
+pub mod deployment;
