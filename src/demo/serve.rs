@@ -30,7 +30,8 @@ use super::tls::Identity;
 pub struct Abort;
 
 /// What answers a request.
-pub type Handler = Arc<dyn Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<Full<Bytes>>, Abort>> + Send + Sync>;
+pub type Handler =
+    Arc<dyn Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<Full<Bytes>>, Abort>> + Send + Sync>;
 
 /// A bound listener that does not yet answer. Its address is known before the handler is made, which may need it.
 pub struct Listener {
@@ -97,7 +98,10 @@ async fn accept(listener: Listener, handler: Handler, stop: CancellationToken) {
             accepted = listener.socket.accept() => accepted,
         };
         // A connection that was reset before it was accepted, or a moment without file descriptors, ends no server.
-        let Ok((stream, _)) = accepted else { tokio::task::yield_now().await; continue };
+        let Ok((stream, _)) = accepted else {
+            tokio::task::yield_now().await;
+            continue;
+        };
         let acceptor = listener.identity.as_ref().map(|identity| identity.acceptor.clone());
         let (handler, stop) = (Arc::clone(&handler), stop.clone());
         tokio::spawn(async move {
@@ -127,7 +131,6 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, handler: Handler) {
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
         .await;
     if let Err(error) = served {
         tracing::trace!(%error, "a connection to the in-process server ended early");

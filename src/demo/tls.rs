@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
@@ -19,13 +21,17 @@ pub struct Identity {
 impl Identity {
     /// Generates the authority and the server certificate. Fails only if the cryptographic library does.
     pub fn generate() -> anyhow::Result<Self> {
-        let authority_key = KeyPair::generate().context("cannot generate the key of the demo's certificate authority")?;
+        let authority_key =
+            KeyPair::generate().context("cannot generate the key of the demo's certificate authority")?;
         let authority = authority_parameters();
-        let certificate = authority.self_signed(&authority_key).context("cannot sign the demo's certificate authority")?;
+        let certificate =
+            authority.self_signed(&authority_key).context("cannot sign the demo's certificate authority")?;
         let issuer = Issuer::new(authority, authority_key);
 
         let server_key = KeyPair::generate().context("cannot generate the key of the demo's server")?;
-        let server = server_parameters()?.signed_by(&server_key, &issuer).context("cannot sign the demo's server certificate")?;
+        let server = server_parameters()?
+            .signed_by(&server_key, &issuer)
+            .context("cannot sign the demo's server certificate")?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(server_key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut configuration = rustls::ServerConfig::builder_with_provider(provider)
@@ -48,7 +54,8 @@ fn authority_parameters() -> CertificateParams {
 
 fn server_parameters() -> anyhow::Result<CertificateParams> {
     let names = ["127.0.0.1", "::1", "localhost"].map(String::from);
-    let mut parameters = CertificateParams::new(names).context("the demo's server names are not legal in a certificate")?;
+    let mut parameters =
+        CertificateParams::new(names).context("the demo's server names are not legal in a certificate")?;
     parameters.distinguished_name.push(DnType::CommonName, "kubectl-forensys demo");
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
