@@ -26,9 +26,10 @@ struct Payload {
     aud: String,
     iss: String,
     sub: String,
-    exp: i64,
+    /// A number of seconds, which Microsoft's Python library gives with its fractions.
+    exp: f64,
     #[serde(default)]
-    nbf: i64,
+    nbf: f64,
 }
 
 /// Checks an assertion made for the token endpoint `endpoint` at `now` (Unix seconds). The error is Entra ID's message.
@@ -66,7 +67,7 @@ fn claims(credentials: &Credentials, payload: &Payload, endpoint: &str, now: i64
             "AADSTS700021: Client assertion application identifier doesn't match 'client_id' parameter.".to_owned()
         );
     }
-    if payload.exp <= now || payload.nbf > now + 300 {
+    if payload.exp <= now as f64 || payload.nbf > (now + 300) as f64 {
         return Err("AADSTS700024: Client assertion is not within its valid time range.".to_owned());
     }
     Ok(())
@@ -74,7 +75,9 @@ fn claims(credentials: &Credentials, payload: &Payload, endpoint: &str, now: i64
 
 fn names(header: &Header, certificate: &ClientCertificate) -> bool {
     let sha1 = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &certificate.der);
-    let is = |value: &Option<String>, expected: &[u8]| value.as_deref() == Some(&URL_SAFE_NO_PAD.encode(expected));
+    let is = |value: &Option<String>, expected: &[u8]| {
+        value.as_deref().is_some_and(|text| text.trim_end_matches('=') == URL_SAFE_NO_PAD.encode(expected))
+    };
     is(&header.x5t_s256, &certificate.sha256) || is(&header.x5t, sha1.as_ref())
 }
 

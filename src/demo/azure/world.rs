@@ -2,6 +2,7 @@
 //!
 //! An operation ends after a number of polls. If nobody polls, what it was started for never takes effect: a client that
 //! goes on without waiting is found out.
+#![allow(clippy::indexing_slicing, reason = "a JSON value that lacks the member gives null, not a panic")]
 
 use std::collections::BTreeMap;
 
