@@ -5,6 +5,7 @@ mod client;
 mod faults;
 mod groups;
 mod ingestion;
+mod provision;
 mod roles;
 mod rules;
 mod sign_in;

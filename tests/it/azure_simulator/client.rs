@@ -57,7 +57,11 @@ pub(crate) fn settings() -> Settings {
 
 impl Client {
     pub(crate) async fn start(settings: Settings) -> Self {
-        let azure = Azure::start(settings).await.unwrap();
+        Self::join(Azure::start(settings).await.unwrap()).await
+    }
+
+    /// A signed-in client of an Azure that runs already.
+    pub(crate) async fn join(azure: Azure) -> Self {
         let mut builder = reqwest::Client::builder();
         if let Some(pem) = azure.authority_pem() {
             builder = builder.add_root_certificate(reqwest::Certificate::from_pem(pem.as_bytes()).unwrap());
