@@ -3,5 +3,6 @@
 pub mod azure_args;
 pub mod cleanup;
 pub mod provision;
+pub mod upload;
 
 pub use crate::failure::ExitStatus;

@@ -21,19 +21,18 @@ use super::{
     client::Client,
     explain,
     ledger::Segment,
-    pace::Pace,
     retry::{Attempt, Decision, decide},
     route::TableRoute,
     state::{Receipt, State},
     summary::Progress,
 };
-use crate::ui::printable;
+use crate::{azure::Sleeper, ui::printable};
 
 /// Delivers batches of all tables, several at a time.
 pub(super) struct Courier<'a> {
     pub(super) client: &'a Client,
     pub(super) state: &'a State,
-    pub(super) pace: &'a dyn Pace,
+    pub(super) sleeper: &'a dyn Sleeper,
     pub(super) progress: &'a dyn Progress,
     pub(super) warm_up: Duration,
     pub(super) manifest_sha256: &'a str,
@@ -102,7 +101,7 @@ impl Courier<'_> {
             self.sent.requests.fetch_add(1, Ordering::Relaxed);
             self.sent.wire_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
             let reply = self.client.post(&table.url, &token, body.clone(), request_id).await;
-            attempt.jitter = self.pace.jitter();
+            attempt.jitter = random_fraction();
             match decide(&reply, attempt, self.warm_up) {
                 Decision::Acknowledged => {
                     let receipt = self.receipt(table, batch, &body, request_id, &reply);
@@ -121,7 +120,7 @@ impl Courier<'_> {
     async fn wait(&self, table: &TableRoute, reply: &Reply, pause: Duration, attempt: &mut Attempt) {
         let status = if let Reply::Answered(answer) = reply { answer.status } else { 1 };
         self.tell(table, status, &format!("not taken yet, trying again: {}", reply.in_words()));
-        self.pace.sleep(pause).await;
+        self.sleeper.sleep(pause).await;
         attempt.repeats += 1;
         attempt.waited += pause;
     }
@@ -158,4 +157,10 @@ impl Courier<'_> {
 async fn compress(batch: Batch) -> anyhow::Result<(Batch, Bytes)> {
     let work = move || batch.compress().map(|body| (batch, Bytes::from(body)));
     tokio::task::spawn_blocking(work).await.context("compressing ended")?.context("compressing rows")
+}
+
+/// A random number from 0 up to 1.
+fn random_fraction() -> f64 {
+    let random = Uuid::new_v4().as_u64_pair().0;
+    f64::from((random >> 32) as u32) / (f64::from(u32::MAX) + 1.0)
 }

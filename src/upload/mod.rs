@@ -19,7 +19,6 @@ mod explain;
 mod interval;
 mod ledger;
 mod lines;
-mod pace;
 mod parts;
 mod retry;
 mod route;
@@ -39,7 +38,6 @@ use tokio::sync::mpsc;
 
 pub use batch::BODY_LIMIT;
 pub use client::Client;
-pub use pace::{Pace, RealPace};
 pub use summary::{Progress, Summary, TableSummary};
 
 use self::{
@@ -49,7 +47,11 @@ use self::{
     route::TableRoute,
     state::State,
 };
-use crate::{bundle::Bundle, provision::deployment::Deployment};
+use crate::{
+    azure::{Sleeper, TokioSleeper},
+    bundle::Bundle,
+    provision::deployment::Deployment,
+};
 
 /// How an upload is done.
 #[derive(Clone)]
@@ -60,13 +62,13 @@ pub struct Options {
     pub concurrency: usize,
     /// How long a new rule or role may take to work. The service's 403 and 404 are final after that.
     pub warm_up: Duration,
-    /// Waiting and chance.
-    pub pace: Arc<dyn Pace>,
+    /// What waits.
+    pub sleeper: Arc<dyn Sleeper>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { state_dir: None, concurrency: 8, warm_up: Duration::from_secs(600), pace: Arc::new(RealPace) }
+        Self { state_dir: None, concurrency: 8, warm_up: Duration::from_secs(600), sleeper: Arc::new(TokioSleeper) }
     }
 }
 
@@ -103,7 +105,7 @@ pub async fn upload(
     let courier = Courier {
         client,
         state: &state,
-        pace: options.pace.as_ref(),
+        sleeper: options.sleeper.as_ref(),
         progress,
         warm_up: options.warm_up,
         manifest_sha256: &bundle.manifest_sha256,
