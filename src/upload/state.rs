@@ -94,19 +94,13 @@ impl State {
     pub(super) fn open(bundle: &Bundle, dir: Option<&Path>) -> anyhow::Result<Self> {
         let sealed = fs_err::canonicalize(&bundle.dir)?;
         let dir = dir.map_or_else(|| beside(&sealed), Path::to_owned);
+        refuse_inside(&sealed, &dir)?;
         fs_err::create_dir_all(dir.join("spool")).map_err(|error| {
             Failure::new(
                 format!("the upload cannot keep its state: {error}"),
                 "name a folder that can be written with --state-dir",
             )
         })?;
-        if fs_err::canonicalize(&dir)?.starts_with(&sealed) {
-            return Err(Failure::usage(
-                format!("`{}` lies inside the sealed bundle", dir.display()),
-                "name a folder outside the bundle with --state-dir, so that the bundle stays what was sealed",
-            )
-            .into());
-        }
         let lock = lock(&dir)?;
         let files = Files {
             ledger: Ledger::open(&dir.join("ledger.jsonl"), &bundle.manifest.run_id)?,
@@ -188,6 +182,20 @@ fn beside(bundle: &Path) -> PathBuf {
     let mut name = bundle.file_name().unwrap_or_default().to_owned();
     name.push(".upload");
     bundle.with_file_name(name)
+}
+
+/// Refuses a folder inside the sealed bundle, whether it exists yet or not.
+fn refuse_inside(sealed: &Path, dir: &Path) -> anyhow::Result<()> {
+    let absolute = std::path::absolute(dir)?;
+    let existing = absolute.ancestors().find_map(|folder| fs_err::canonicalize(folder).ok());
+    if existing.is_some_and(|folder| folder.starts_with(sealed)) {
+        return Err(Failure::usage(
+            format!("`{}` lies inside the sealed bundle", dir.display()),
+            "name a folder outside the bundle with --state-dir, so that the bundle stays what was sealed",
+        )
+        .into());
+    }
+    Ok(())
 }
 
 /// Takes the lock; released when the file is closed, by the end of the process at the latest.

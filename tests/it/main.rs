@@ -3,3 +3,4 @@
 
 mod azure_simulator;
 mod official;
+mod upload;
