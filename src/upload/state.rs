@@ -168,6 +168,13 @@ impl State {
     }
 }
 
+impl Drop for State {
+    /// An upload that is stopped keeps what it recorded; where that fails, the rows are sent again.
+    fn drop(&mut self) {
+        drop(self.sync());
+    }
+}
+
 impl Files {
     fn sync(&mut self) -> anyhow::Result<()> {
         self.receipts.sync()?;
