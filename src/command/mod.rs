@@ -1,3 +1,9 @@
 //! The verbs. Each file holds the verb's arguments and what it does with them, and speaks to the user; the work is elsewhere.
 
+pub mod collect;
+pub mod inspect;
+pub mod signals;
+pub mod tables;
+pub mod verify;
+
 pub use crate::failure::ExitStatus;
