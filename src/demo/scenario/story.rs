@@ -52,7 +52,7 @@ impl Finding {
         let holds = |(column, text): &(&str, &str)| match row.get(column) {
             Some(Value::String(value)) => value.contains(text),
             Some(Value::Bool(value)) => text.parse() == Ok(*value),
-            Some(Value::Number(value)) => text.parse().ok() == value.as_i64(),
+            Some(Value::Number(value)) => value.as_i64().is_some_and(|number| text.parse() == Ok(number)),
             _ => false,
         };
         table == self.table && self.columns.iter().all(holds)
