@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use forensys::{
-    bundle::State,
+    bundle::{Bundle, BundleWriter, FORMAT, Outcome, RunFile, SealStatus, State},
     cluster::{
         Cluster, ConnectArgs, ProblemKind, Resource, actions::Actions, history_frames, history_script, list::Selectors,
         log_stream::LogRequest,
@@ -12,7 +12,11 @@ use forensys::{
         kubernetes::{Fault, Kubernetes, KubernetesHandle, Settings, serve},
         scenario::{self, BIG_LOG_POD, Denial, Options, Reach, Scenario},
     },
-    evidence::log_lines::is_error_body,
+    evidence::{
+        command_history::parse,
+        log_lines::is_error_body,
+        registry::{LISTINGS, PODS as PODS_LISTING},
+    },
 };
 use serde_json::{Value, json};
 
@@ -357,4 +361,70 @@ fn scripted_gaps_are_known_by_their_words() {
     assert_eq!(known("networkpolicies", "networkpolicies of namespace shop", State::Denied), 0);
     assert_eq!(known("logs", "shop/report-29379080-zq7ln container report", State::Failed), 1);
     assert_eq!(known("logs", "shop/report-29379080-zq7ln container report", State::Truncated), 0);
+}
+
+/// Rows of every list, as collecting makes them.
+async fn rows_of_lists(served: &Served) -> Vec<(String, Value)> {
+    let run: RunFile = serde_json::from_value(json!({"format": FORMAT, "run_id": "01JTEST", "tool": "test", "demo": true,
+        "started": "2026-03-01T12:00:00Z", "operator": {"login": "", "host": ""}, "server": "", "window": {}, "settings": {}}))
+    .unwrap();
+    let dir = served.folder.path().join("bundle");
+    let writer = BundleWriter::create(&dir, run).unwrap();
+    for listing in LISTINGS.iter().chain([&PODS_LISTING]) {
+        let mut unit = writer.unit(listing.source().name(), "list", &[listing.resource().plural]);
+        for namespace in ["default", "kube-system", "monitoring", "shop"] {
+            let Ok(page) = served.cluster.page(&listing.resource(), Some(namespace), &Selectors::default(), None).await
+            else {
+                continue;
+            };
+            page.items.iter().for_each(|item| listing.emit(item.get(), &mut unit).unwrap());
+            if !listing.resource().namespaced {
+                break;
+            }
+        }
+        unit.finish(Outcome::complete()).await.unwrap();
+    }
+    writer.seal(SealStatus::Complete).await.unwrap();
+    let bundle = Bundle::open(&dir).unwrap();
+    let mut rows = Vec::new();
+    for table in bundle.tables() {
+        for part in bundle.parts(&table) {
+            let lines = std::io::BufRead::lines(bundle.read_part(part).unwrap());
+            rows.extend(lines.map(|line| (table.clone(), serde_json::from_str(&line.unwrap()).unwrap())));
+        }
+    }
+    rows
+}
+
+/// Lines of logs and commands of histories, under their columns' names.
+async fn rows_of_containers(served: &Served) -> Vec<(String, Value)> {
+    let mut rows = Vec::new();
+    for container in recording(Options::default()).containers {
+        let (namespace, pod, name) = (&container.namespace, &container.pod, &container.container);
+        let row = |column: &str, text: &[u8]| json!({"namespace": namespace, "pod_name": pod, "container_name": name, column: String::from_utf8_lossy(text)});
+        for previous in [false, true] {
+            let asked = LogRequest { previous, ..request(namespace, pod, name) };
+            let body = served.read(&asked).await.unwrap_or_default();
+            rows.extend(body.split(|&byte| byte == b'\n').map(|line| ("kubelogs_CL".into(), row("message", line))));
+        }
+        let Ok(output) = served.cluster.exec(namespace, pod, name, &history_script::command("sh", "n")).await else {
+            continue;
+        };
+        for file in history_frames::decode("n", &output.stdout).files {
+            let commands = parse(&file.path, &file.content.unwrap());
+            rows.extend(commands.iter().map(|command| ("commandhistory_CL".into(), row("command", &command.bytes))));
+        }
+    }
+    rows
+}
+
+#[tokio::test]
+async fn every_finding_of_the_story_is_shown_by_a_row() {
+    let served = compromise().await;
+    let mut rows = rows_of_lists(&served).await;
+    rows.extend(rows_of_containers(&served).await);
+    for finding in scenario::story() {
+        let shown = rows.iter().any(|(table, row)| finding.is_shown_by(table, row));
+        assert!(shown, "no row of {} shows: {}", finding.table, finding.words);
+    }
 }
