@@ -1,0 +1,69 @@
+//! What the in-process API can be told to do wrong. Each fault happens once and is then forgotten.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A fault to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The next continue token of this resource (plural name) has expired: 410 Gone.
+    ExpireList(String),
+    /// The next read of a log of this pod breaks off after so many bytes.
+    CutLog {
+        /// Namespace of the pod.
+        namespace: String,
+        /// Name of the pod.
+        pod: String,
+        /// How many bytes arrive.
+        after: u64,
+    },
+    /// The next request for this resource (`pods`, `pods/log`) is answered with this HTTP status.
+    Answer {
+        /// Plural name with its subresource.
+        resource: String,
+        /// HTTP status code.
+        code: u16,
+        /// Seconds for a `Retry-After` header, if it shall have one.
+        retry_after: Option<u32>,
+    },
+}
+
+/// The faults that have not happened yet.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Mutex<Vec<Fault>>);
+
+impl Faults {
+    /// Adds one.
+    pub(super) fn add(&self, fault: Fault) {
+        self.lock().push(fault);
+    }
+
+    /// Whether a continue token of `plural` has expired now.
+    pub(super) fn expires(&self, plural: &str) -> bool {
+        self.take(|fault| matches!(fault, Fault::ExpireList(name) if name == plural)).is_some()
+    }
+
+    /// After how many bytes the log of a pod breaks off now.
+    pub(super) fn cut(&self, namespace: &str, pod: &str) -> Option<u64> {
+        let ours =
+            |fault: &Fault| matches!(fault, Fault::CutLog { namespace: n, pod: p, .. } if n == namespace && p == pod);
+        self.take(ours).and_then(|fault| if let Fault::CutLog { after, .. } = fault { Some(after) } else { None })
+    }
+
+    /// The status and the `Retry-After` that a request for `resource` is refused with now.
+    pub(super) fn answer(&self, resource: &str) -> Option<(u16, Option<u32>)> {
+        let ours = |fault: &Fault| matches!(fault, Fault::Answer { resource: name, .. } if name == resource);
+        self.take(ours).and_then(|fault| {
+            if let Fault::Answer { code, retry_after, .. } = fault { Some((code, retry_after)) } else { None }
+        })
+    }
+
+    fn take(&self, wanted: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let mut faults = self.lock();
+        let index = faults.iter().position(wanted)?;
+        Some(faults.remove(index))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Fault>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
