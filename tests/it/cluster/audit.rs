@@ -10,11 +10,7 @@ use super::harness::{ADMIN, Collected, LIMITED, audit_log, eventually, json_line
 fn audited(run: &Collected) -> BTreeMap<String, Value> {
     let agent = format!("run/{}", run.run_id());
     let ours = |entry: &Value| entry["userAgent"].as_str().is_some_and(|name| name.contains(&agent));
-    audit_log()
-        .into_iter()
-        .filter(ours)
-        .map(|entry| (entry["auditID"].as_str().unwrap().to_owned(), entry))
-        .collect()
+    audit_log().into_iter().filter(ours).map(|entry| (entry["auditID"].as_str().unwrap().to_owned(), entry)).collect()
 }
 
 /// The ids in the run's own record: those sent, and those of them that were answered.
@@ -33,7 +29,10 @@ fn recorded(run: &Collected) -> (BTreeSet<String>, BTreeSet<String>) {
 
 fn only_reads(entry: &Value) -> bool {
     let object = &entry["objectRef"];
-    let review = matches!(object["resource"].as_str(), Some("selfsubjectaccessreviews" | "selfsubjectreviews" | "selfsubjectrulesreviews"));
+    let review = matches!(
+        object["resource"].as_str(),
+        Some("selfsubjectaccessreviews" | "selfsubjectreviews" | "selfsubjectrulesreviews")
+    );
     match entry["verb"].as_str().unwrap() {
         "get" | "list" | "watch" => object["resource"] != "secrets",
         "create" => review || object["subresource"] == "exec",

@@ -144,7 +144,10 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
 /// Lines of JSON; the file must end with a newline.
 pub(super) fn json_lines(text: &[u8]) -> Vec<Value> {
     assert!(text.is_empty() || text.ends_with(b"\n"), "the last line is torn");
-    text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+    text.split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
 }
 
 /// How often each record is there, without what changes between two runs: events, and the namespace `churn`.
