@@ -11,4 +11,5 @@ mod inventory;
 mod limited;
 mod logs;
 mod settings;
+mod upload;
 mod valve;
