@@ -1,9 +1,13 @@
 //! The verbs. Each file holds the verb's arguments and what it does with them, and speaks to the user; the work is elsewhere.
 
+pub mod azure_args;
+pub mod cleanup;
 pub mod collect;
 pub mod inspect;
+pub mod provision;
 pub mod signals;
 pub mod tables;
+pub mod upload;
 pub mod verify;
 
 pub use crate::failure::ExitStatus;

@@ -4,3 +4,5 @@
 pub mod azure;
 pub mod kubernetes;
 pub mod scenario;
+pub mod serve;
+pub mod tls;

@@ -3,6 +3,9 @@
 //! [`Inventory`] is the narrow shape ("list a kind, map each object"); [`Listing`] the wide one that the collector sees, for
 //! the few that feed several tables. The registry knows every source, table and right; documents and RBAC rules follow from it.
 
+pub mod aks;
+mod aks_redact;
+pub mod aks_tables;
 pub mod command_history;
 pub mod containers;
 pub mod cron_jobs;

@@ -2,6 +2,7 @@
 
 use super::{
     Listing,
+    aks_tables::{AksAddonRow, AksClusterRow, AksDiagnosticRow, AksNodePoolRow},
     command_history::HistoryRow,
     containers::ContainerRow,
     cron_jobs::{CronJobRow, CronJobs},
@@ -102,6 +103,10 @@ pub fn tables() -> Vec<&'static Table> {
         NetworkPolicyRow::TABLE,
         PodRow::TABLE,
         ContainerRow::TABLE,
+        AksClusterRow::TABLE,
+        AksNodePoolRow::TABLE,
+        AksAddonRow::TABLE,
+        AksDiagnosticRow::TABLE,
         RunRow::TABLE,
         GapRow::TABLE,
     ]

@@ -1,4 +1,8 @@
 //! One integration binary: the tool as a user runs it, and its parts over loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
+mod azure_simulator;
+mod cluster;
 mod kubernetes_simulator;
+mod official;
+mod plugin;

@@ -1,0 +1,33 @@
+//! An open door to one cloud: its addresses, a credential and an HTTP client.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use azure_core::credentials::TokenCredential;
+
+use super::{Cloud, credential::CredentialSettings};
+
+/// What every call to Azure needs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AzureSession {
+    /// The cloud.
+    pub cloud: Arc<Cloud>,
+    /// Where tokens come from. Tokens are cached and renewed by it.
+    pub credential: Arc<dyn TokenCredential>,
+    /// The client for all requests.
+    pub http: reqwest::Client,
+}
+
+impl AzureSession {
+    /// Opens a session. Makes no request: a credential that does not work shows at the first token.
+    ///
+    /// # Errors
+    /// The cloud's `ca_file` or the credential's settings cannot be used.
+    pub fn open(cloud: Cloud, settings: &CredentialSettings) -> anyhow::Result<Self> {
+        let http = cloud.http_client()?;
+        let credential = settings
+            .open(&cloud, &http)
+            .with_context(|| format!("--azure-auth {} cannot be used", settings.auth.name()))?;
+        Ok(Self { cloud: Arc::new(cloud), credential, http })
+    }
+}

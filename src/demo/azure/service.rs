@@ -1,0 +1,132 @@
+//! From request to answer: faults first, then whichever of the services the path belongs to.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde_json::json;
+
+use super::{
+    answer::Answer,
+    arm,
+    arrivals::Arrivals,
+    call::Call,
+    credentials::Credentials,
+    entra::{self, Issuer},
+    faults::{Alter, Cut, Faults},
+    ingestion,
+    settings::Settings,
+    token::Signer,
+    world::World,
+};
+use crate::demo::serve::{Abort, Handler};
+
+/// Everything that the services share.
+pub(super) struct Service {
+    pub(super) base: String,
+    pub(super) settings: Settings,
+    pub(super) credentials: Credentials,
+    pub(super) signer: Signer,
+    world: Mutex<World>,
+    arrivals: Mutex<Arrivals>,
+    faults: Mutex<Faults>,
+}
+
+/// A lock that outlives a panic of another request: what is behind it is changed in whole steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Service {
+    pub(super) fn new(base: String, settings: Settings) -> anyhow::Result<Self> {
+        let credentials = Credentials::generate();
+        let world = arm::initial(&settings);
+        let faults = Mutex::new(Faults::new(settings.faults.clone()));
+        let signer = Signer::generate()?;
+        Ok(Self { base, settings, credentials, signer, world: Mutex::new(world), arrivals: Mutex::default(), faults })
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    pub(super) fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
+        lock(&self.arrivals)
+    }
+
+    /// Unix seconds.
+    pub(super) fn now() -> i64 {
+        jiff::Timestamp::now().as_second()
+    }
+
+    async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Abort> {
+        let acting = lock(&self.faults).acting(request.method(), request.uri().path());
+        for fault in &acting {
+            if let Some(milliseconds) = fault.delay_ms {
+                tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            }
+        }
+        if acting.iter().any(|fault| fault.cut == Some(Cut::Before)) {
+            return Err(Abort);
+        }
+        let call = match Call::read(request).await {
+            Ok(call) => call,
+            Err(answer) => return Ok(answer.into_response(false)),
+        };
+        let mut answer = match acting.iter().find_map(|fault| fault.answer.as_ref()) {
+            Some(scripted) => scripted.to_answer(),
+            None => self.answer(&call),
+        };
+        if acting.iter().any(|fault| fault.cut == Some(Cut::After)) {
+            return Err(Abort);
+        }
+        let alters = |alter| acting.iter().any(|fault| fault.alter == Some(alter));
+        if alters(Alter::EmptyBody) {
+            answer.body = None;
+        }
+        Ok(answer.into_response(alters(Alter::ByteOrderMark)))
+    }
+
+    fn answer(&self, call: &Call) -> Answer {
+        let issuer = Issuer {
+            credentials: &self.credentials,
+            signer: &self.signer,
+            base: &self.base,
+            seconds: self.settings.token_seconds,
+            now: Self::now(),
+        };
+        let segments: Vec<&str> = call.lower.iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            ["arrived", ..] if call.method == Method::GET => self.arrived(call),
+            ["ingest", ..] => ingestion::answer(self, call),
+            ["subscriptions" | "providers" | "tenants", ..] => arm::answer(self, call),
+            _ => entra::answer(&issuer, call).unwrap_or_else(|| Answer::resource_not_found(&call.id())),
+        }
+    }
+
+    /// The addresses of our own: what arrived. No token is asked for; they hold no more than counts and ids.
+    fn arrived(&self, call: &Call) -> Answer {
+        let arrivals = self.arrivals();
+        let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            [_] => Answer::ok(json!(arrivals.counts())),
+            [_, "losses"] => Answer::ok(json!(arrivals.losses())),
+            [_, table, "record_ids"] => Answer::ok(json!(arrivals.record_ids(table))),
+            [_, table, "rows"] => Answer::ok(json!(arrivals.rows(table))),
+            _ => Answer::empty(StatusCode::NOT_FOUND),
+        }
+    }
+}
+
+/// The handler of the listener.
+pub(super) fn handler(service: Arc<Service>) -> Handler {
+    Arc::new(move |request| {
+        let service = Arc::clone(&service);
+        Box::pin(service.handle(request))
+    })
+}

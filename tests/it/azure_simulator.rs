@@ -1,0 +1,13 @@
+//! The in-process Azure holds its callers to the rules that Microsoft documents. Each test speaks HTTP to it.
+
+mod alone;
+mod client;
+mod faults;
+mod groups;
+mod ingestion;
+mod provision;
+mod roles;
+mod rules;
+mod sign_in;
+mod tables;
+mod workspaces;
