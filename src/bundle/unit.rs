@@ -11,6 +11,7 @@ use super::{
     BundleWriter, component,
     journal::{Coverage, JournalLine, PartEntry, State},
     part::PartWriter,
+    run::Window,
 };
 use crate::table::{Envelope, Row, Table, render};
 
@@ -49,13 +50,22 @@ pub struct Unit {
     object: String,
     path: Vec<String>,
     started: Timestamp,
+    window: Window,
     parts: BTreeMap<String, PartWriter>,
 }
 
 impl Unit {
     pub(super) fn new(writer: BundleWriter, source: &'static str, object: String, path: &[&str]) -> Self {
         let path = path.iter().map(|text| component(text)).collect();
-        Self { writer, source, object, path, started: Timestamp::now(), parts: BTreeMap::new() }
+        Self {
+            writer,
+            source,
+            object,
+            path,
+            started: Timestamp::now(),
+            window: Window::default(),
+            parts: BTreeMap::new(),
+        }
     }
 
     /// Name of the unit in the journal.
@@ -69,8 +79,16 @@ impl Unit {
         self.writer.envelope()
     }
 
+    /// From now on rows whose own time lies outside of the window are left out. Raw objects are kept all the same.
+    pub fn keep_only(&mut self, window: Window) {
+        self.window = window;
+    }
+
     /// Adds a row. `event_time` is the evidence's own time. Errors when it cannot be written (a full disk).
     pub fn push<R: Row>(&mut self, row: &R, event_time: Option<Timestamp>) -> anyhow::Result<()> {
+        if event_time.is_some_and(|time| !self.window.contains(time)) {
+            return Ok(());
+        }
         let rendered = render(row, self.writer.envelope(), event_time, Timestamp::now());
         self.append(R::TABLE, &rendered.bytes, rendered.rows)
     }
@@ -96,11 +114,16 @@ impl Unit {
         self.parts.get(&self.table_path(table)).map_or(0, PartWriter::rows)
     }
 
+    /// Rows written to all tables so far.
+    pub fn all_rows(&self) -> u64 {
+        self.parts.iter().filter(|(path, _)| path.starts_with("tables/")).map(|(_, part)| part.rows()).sum()
+    }
+
     /// Goes on in the part that an interrupted attempt left for a table, keeping its rows. The lines are returned
     /// by `visit`; false when there is no such part.
     pub fn continue_part(&mut self, table: &'static Table, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
         let path = self.table_path(table);
-        let Some(left) = self.writer.interrupted_part(&path) else { return Ok(false) };
+        let Some(left) = self.writer.interrupted_part(&self.full_name(), &path) else { return Ok(false) };
         let mut lines = BufReader::new(fs_err::File::open(self.writer.dir().join(&path))?);
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line)? > 0 {
@@ -119,13 +142,26 @@ impl Unit {
         Ok(())
     }
 
-    /// Ends the unit and hands it to the journal.
+    /// Removes what an earlier attempt wrote for this unit: it is derived, and derived anew.
+    pub fn replace_earlier(&mut self) -> anyhow::Result<()> {
+        let units = self.writer.units();
+        for part in units.get(&self.full_name()).into_iter().flat_map(|line| &line.parts) {
+            fs_err::remove_file(self.writer.dir().join(&part.path))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the unit and hands it to the journal. Parts of an earlier attempt that were not written again stay with the unit.
     pub async fn finish(self, outcome: Outcome) -> anyhow::Result<()> {
-        let parts: Vec<PartEntry> = self.parts.into_values().map(PartWriter::finish).collect::<std::io::Result<_>>()?;
+        let name = self.full_name();
+        let mut parts: Vec<PartEntry> =
+            self.parts.into_values().map(PartWriter::finish).collect::<std::io::Result<_>>()?;
+        let kept = self.writer.earlier_parts(&name);
+        parts.extend(kept.into_iter().filter(|old| !parts.iter().any(|new| new.path == old.path)).collect::<Vec<_>>());
         let rows: u64 = parts.iter().filter(|part| part.table.is_some()).map(|part| part.rows).sum();
         let state = if outcome.state == State::Complete && rows == 0 { State::Empty } else { outcome.state };
         let line = JournalLine {
-            unit: format!("{}/{}", self.source, self.path.join("/")),
+            unit: name,
             source: self.source.to_owned(),
             object: self.object,
             state,
@@ -137,6 +173,10 @@ impl Unit {
             coverage: outcome.coverage,
         };
         self.writer.commit(line).await
+    }
+
+    fn full_name(&self) -> String {
+        format!("{}/{}", self.source, self.path.join("/"))
     }
 
     fn table_path(&self, table: &Table) -> String {

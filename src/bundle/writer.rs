@@ -9,9 +9,11 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
+    GapEntry,
     commit::{Committer, sync_folder},
     journal::{self, JournalLine, PartEntry},
     manifest::Manifest,
+    name::component,
     resume,
     run::RunFile,
     seal,
@@ -38,8 +40,8 @@ struct Inner {
 }
 
 impl BundleWriter {
-    /// Begins a bundle in a folder that must be new or empty. Must be called inside a tokio runtime.
-    pub fn create(dir: &Path, run: RunFile) -> anyhow::Result<Self> {
+    /// Makes the folder of a bundle, which must be new or empty.
+    pub fn prepare(dir: &Path) -> anyhow::Result<()> {
         fs_err::create_dir_all(dir)?;
         if fs_err::read_dir(dir)?.next().is_some() {
             return Err(Failure::usage(
@@ -48,6 +50,11 @@ impl BundleWriter {
             )
             .into());
         }
+        Ok(())
+    }
+
+    /// Begins a bundle in a folder that [`Self::prepare`] made. Must be called inside a tokio runtime.
+    pub fn create(dir: &Path, run: RunFile) -> anyhow::Result<Self> {
         let text = serde_json::to_vec_pretty(&run)?;
         write_durably(dir, "run.json", &text)?;
         Self::open(dir, run, BTreeMap::new(), BTreeMap::new(), 1)
@@ -139,8 +146,34 @@ impl BundleWriter {
         seal::write(&self.0.dir, &self.0.run, &self.units(), self.0.attempt, status)
     }
 
-    pub(super) fn interrupted_part(&self, path: &str) -> Option<PartEntry> {
-        self.0.interrupted.get(path).cloned()
+    /// What is missing so far, and what is to be noted.
+    pub fn gaps(&self) -> Vec<GapEntry> {
+        let units = self.units();
+        seal::gaps(&seal::effective(&units))
+    }
+
+    /// The raw objects that a finished unit kept, one by one. Errors when the file cannot be read.
+    pub fn raw_objects(&self, kind: &str, path: &[&str]) -> anyhow::Result<Vec<String>> {
+        let path: Vec<_> = path.iter().map(|text| component(text)).collect();
+        let file = self.0.dir.join(format!("raw/{}/{}.jsonl.zst", component(kind), path.join("/")));
+        if !file.exists() {
+            return Ok(Vec::new());
+        }
+        let text =
+            zstd::decode_all(fs_err::File::open(&file)?).with_context(|| format!("reading {}", file.display()))?;
+        Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+    }
+
+    /// The part at a path that a unit may read on: it left it unfinished, in this attempt or an earlier one.
+    pub(super) fn interrupted_part(&self, unit: &str, path: &str) -> Option<PartEntry> {
+        let own = self.earlier_parts(unit).into_iter().find(|part| part.path == path);
+        own.or_else(|| self.0.interrupted.get(path).cloned())
+    }
+
+    /// The parts of a unit that ended with something missing.
+    pub(super) fn earlier_parts(&self, unit: &str) -> Vec<PartEntry> {
+        let units = self.0.units.lock().unwrap_or_else(PoisonError::into_inner);
+        units.get(unit).filter(|line| line.state.is_gap()).map(|line| line.parts.clone()).unwrap_or_default()
     }
 
     pub(super) async fn commit(&self, line: JournalLine) -> anyhow::Result<()> {

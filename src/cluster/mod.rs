@@ -1,6 +1,6 @@
 //! How to speak to Kubernetes: a client that can only read, paged lists, log streams and reading files through exec.
 //!
-//! Knows neither tables nor bundles nor Azure. Every request goes through the [guard](guard), which refuses what is not on its
+//! Knows neither tables nor bundles nor Azure. Every request goes through the [guard], which refuses what is not on its
 //! list and records the rest; retries happen above it, so each attempt is recorded.
 
 pub mod actions;

@@ -1,1 +1,109 @@
-//! (being written)
+//! From a cluster to a bundle: what is read in which order, with which bounds, and what becomes of it when it cannot be read.
+//!
+//! The order is that of volatility: events; the list of pods; logs of what is dying; histories; the rest. Each
+//! piece of evidence is a unit of the bundle, and every unit that was planned ends in the journal, read or not. Only
+//! a bundle that cannot be written ends the run.
+//!
+//! Limits: nothing here knows what a row means (see [`crate::evidence`]) or how a request is sent (see [`crate::cluster`]).
+
+mod history;
+mod jobs;
+mod lists;
+mod logs;
+pub mod opening;
+pub mod outcome;
+pub mod progress;
+mod report;
+mod scope;
+pub mod settings;
+pub mod targets;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use report::Collected;
+use settings::Settings;
+
+use crate::{
+    bundle::{BundleWriter, Outcome, State},
+    cluster::Cluster,
+    evidence::{Source, registry},
+};
+
+/// What a collection works with. Shared by all its jobs.
+pub struct Collector {
+    /// The cluster, behind the guard.
+    pub cluster: Cluster,
+    /// The bundle.
+    pub writer: BundleWriter,
+    /// What was asked for.
+    pub settings: Settings,
+    /// Cancelled when the responder wants to stop.
+    pub stop: CancellationToken,
+    /// Who is told how it goes.
+    pub progress: progress::Progress,
+}
+
+impl Collector {
+    /// Collects everything that was asked for and seals the bundle. Units that an earlier attempt finished are left alone.
+    ///
+    /// # Errors
+    /// The bundle cannot be written (a full disk). What it holds stays, and the run can be resumed.
+    pub async fn run(self) -> anyhow::Result<Collected> {
+        let collector = Arc::new(self);
+        collector.note_left_out().await?;
+        collector.list(&[Source::Events]).await?;
+        let targets = Arc::clone(&collector).pods().await?;
+        let others = tokio::spawn({
+            let collector = Arc::clone(&collector);
+            async move { collector.list(&LATER).await }
+        });
+        let jobs = jobs::plan(&collector, targets);
+        let read = jobs::run(&collector, jobs).await;
+        match others.await {
+            Ok(listed) => listed?,
+            Err(error) => collector.note_panic("lists", &error).await?,
+        }
+        read?;
+        report::seal(&collector).await
+    }
+
+    fn wants(&self, source: Source) -> bool {
+        self.settings.sources.contains(&source)
+    }
+
+    /// Lists the kinds of some sources, in every scope that was asked for.
+    async fn list(&self, sources: &[Source]) -> anyhow::Result<()> {
+        for listing in registry::LISTINGS {
+            if sources.contains(&listing.source()) && self.wants(listing.source()) {
+                self.list_kind(*listing, &mut |_| {}).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A source that was left out is said to be, so that nobody takes its silence for absence.
+    async fn note_left_out(&self) -> anyhow::Result<()> {
+        for source in Source::ALL {
+            let reason = if !self.wants(source) {
+                "left out with --only or --skip"
+            } else if source == Source::History && !self.settings.exec {
+                "left out with --no-exec: no process was started in any container"
+            } else {
+                continue;
+            };
+            let unit = self.writer.unit(source.name(), format!("all {}", source.name()), &["_left-out"]);
+            unit.finish(Outcome::new(State::SkippedByFilter, reason)).await?;
+        }
+        Ok(())
+    }
+
+    async fn note_panic(&self, what: &str, error: &tokio::task::JoinError) -> anyhow::Result<()> {
+        let unit = self.writer.unit("run", what, &["_defect", what]);
+        unit.finish(Outcome::new(State::Failed, format!("a defect of this program ended it: {error}"))).await
+    }
+}
+
+/// The lists that come after the logs of what is dying.
+const LATER: [Source; 4] = [Source::ServiceAccounts, Source::Rbac, Source::CronJobs, Source::NetworkPolicies];

@@ -2,7 +2,12 @@
 
 pub mod azure_args;
 pub mod cleanup;
+pub mod collect;
+pub mod inspect;
 pub mod provision;
+pub mod signals;
+pub mod tables;
 pub mod upload;
+pub mod verify;
 
 pub use crate::failure::ExitStatus;

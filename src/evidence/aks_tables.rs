@@ -1,7 +1,7 @@
 //! The AKS cluster as Azure Resource Manager describes it: rows from its JSON. Pure.
 //!
 //! Columns follow <https://learn.microsoft.com/rest/api/aks/managed-clusters/get>. Objects keep Azure's own keys, as JSON
-//! text, after [`redacted`].
+//! text, after `redacted`.
 
 use jiff::Timestamp;
 use serde_json::Value;

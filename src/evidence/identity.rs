@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::Serialize;
 
 /// A value as JSON text, for a column that holds structure. None for nothing, `{}` and `[]`.
-pub(super) fn json<T: Serialize>(value: &T) -> Option<String> {
+pub(crate) fn json<T: Serialize>(value: &T) -> Option<String> {
     let text = serde_json::to_string(value).ok()?;
     (!matches!(text.as_str(), "null" | "{}" | "[]")).then_some(text)
 }

@@ -80,8 +80,11 @@ crate::table! {
     }
 }
 
-/// The list of pods.
-pub struct Pods;
+/// The list of pods. It always gives the inventories of pods and containers, which logs and histories refer to.
+pub struct Pods {
+    /// Whether suspicious settings become rows, too.
+    pub suspicious: bool,
+}
 
 impl Listing for Pods {
     fn source(&self) -> Source {
@@ -99,7 +102,7 @@ impl Listing for Pods {
         for row in containers::rows(&pod) {
             unit.push(&row, row.started_at)?;
         }
-        for row in suspicious_pods::rows(&pod) {
+        for row in suspicious_pods::rows(&pod).into_iter().filter(|_| self.suspicious) {
             unit.push(&row, created)?;
         }
         Ok(())

@@ -18,7 +18,10 @@ use super::{
 use crate::table::{Row, Table};
 
 /// A kind of evidence that can be chosen with `--only` and left out with `--skip`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
 #[value(rename_all = "lowercase")]
 pub enum Source {
     /// Cluster events
@@ -85,7 +88,7 @@ pub static LISTINGS: &[&dyn Listing] =
     &[&Events, &ServiceAccounts, &RoleBindings, &ClusterRoleBindings, &CronJobs, &NetworkPolicies];
 
 /// The list of pods.
-pub static PODS: &dyn Listing = &Pods;
+pub static PODS: &dyn Listing = &Pods { suspicious: true };
 
 /// Every table, in the order of the README.
 pub fn tables() -> Vec<&'static Table> {

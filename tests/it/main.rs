@@ -2,5 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 mod azure_simulator;
+mod cluster;
+mod kubernetes_simulator;
 mod official;
 mod upload;
+mod plugin;

@@ -1,7 +1,8 @@
 //! Lists in pages, single objects, and watches.
 //!
 //! A continue token is opaque to clients and bound to the resource version of the first page, so that all pages show one
-//! state of the collection. A token can be made to expire once, as etcd's compaction does it: 410 with a way to go on.
+//! state of the collection. A token can be made to expire once, as etcd's compaction does it: 410 with a way to go on from
+//! the present state.
 
 use super::catalog::Resource;
 use super::reply::{self, Reply};
@@ -12,11 +13,12 @@ use super::store::Change;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use futures::stream::{self, StreamExt as _};
+use futures::stream::{self, Stream, StreamExt as _};
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 /// The objects of a kind, or one page of them.
@@ -26,19 +28,22 @@ pub(super) fn list(server: &Server, resource: &Resource, target: &Target, query:
         Err(message) => return reply::bad_request(&message),
     };
     let (now, objects) = server.store.list(resource, target.namespace.as_deref());
-    let items: Vec<Value> = objects.into_iter().filter(|object| selector.matches(object)).collect();
-    let (version, start) = match query.text("continue").map(token) {
-        None => (now, 0),
+    let (version, start, objects) = match query.text("continue").map(token) {
+        None => (now, 0, objects),
         Some(None) => return reply::bad_request("continue key is not valid: illegal base64 data"),
-        Some(Some(position)) if server.faults.expires(resource.plural) => return expired(position),
-        Some(Some(position)) => position,
+        Some(Some((version, start))) => match server.store.list_at(version, resource, target.namespace.as_deref()) {
+            Some(objects) if !server.faults.expires(resource.plural) => (version, start, objects),
+            _ => return expired(now, start),
+        },
     };
+    let items: Vec<Value> = objects.into_iter().filter(|object| selector.matches(object)).collect();
     let page =
         usize::try_from(query.number("limit").filter(|&limit| limit > 0).unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
     let remaining = items.len().saturating_sub(start.saturating_add(page));
     let items: Vec<Value> = items.into_iter().skip(start).take(page).map(without_type).collect();
     let mut metadata = json!({ "resourceVersion": version.to_string() });
     if remaining > 0 {
+        server.store.keep(version);
         metadata = json!({
             "resourceVersion": version.to_string(),
             "continue": continue_token(version, start + items.len()),
@@ -58,25 +63,21 @@ pub(super) fn get(server: &Server, resource: &Resource, target: &Target, name: &
     }
 }
 
-/// A watch: what is there (unless a resource version is given), a bookmark, and what happens until the client goes away or
-/// `timeoutSeconds` are over.
+/// A watch: what is there (or what has changed since the resource version given), a bookmark, and what happens until the
+/// client goes away or `timeoutSeconds` are over.
 pub(super) fn watch(server: &Arc<Server>, resource: &'static Resource, target: &Target, query: &Query) -> Reply {
     let selector = match Selector::parse(query.text("labelSelector"), query.text("fieldSelector")) {
         Ok(selector) => selector,
         Err(message) => return reply::bad_request(&message),
     };
-    let changes = server.store.subscribe();
-    let (version, objects) = server.store.list(resource, target.namespace.as_deref());
-    let from_start =
-        query.text("resourceVersion").is_none_or(|version| version == "0") || query.flag("sendInitialEvents");
-    let mut first: Vec<Bytes> = Vec::new();
-    if from_start {
-        let wanted = objects.iter().filter(|object| selector.matches(object));
-        first.extend(wanted.map(|object| event("ADDED", object)));
-    }
-    if query.flag("allowWatchBookmarks") {
-        first.push(bookmark(resource, version, query.flag("sendInitialEvents")));
-    }
+    let asked = query.text("resourceVersion").filter(|version| *version != "0");
+    let (now, objects) = server.store.list(resource, target.namespace.as_deref());
+    let since = match asked.map(str::parse) {
+        None => now,
+        Some(Ok(version)) => version,
+        Some(Err(_)) => return reply::bad_request("Invalid value: resource version must be a number"),
+    };
+    let Some((missed, version, changes)) = server.store.follow(since) else { return too_old(since, now) };
     let namespace = target.namespace.clone();
     let wanted = move |change: &Change| {
         change.plural == resource.plural
@@ -85,7 +86,26 @@ pub(super) fn watch(server: &Arc<Server>, resource: &'static Resource, target: &
                 .is_none_or(|name| change.object.pointer("/metadata/namespace") == Some(&json!(name)))
             && selector.matches(&change.object)
     };
-    let later = stream::unfold((changes, wanted), |(mut changes, wanted)| async move {
+    let mut first: Vec<Bytes> = Vec::new();
+    if asked.is_none() || query.flag("sendInitialEvents") {
+        let there = objects.into_iter().map(|object| Change::there(resource, object));
+        first.extend(there.filter(&wanted).map(|change| event(change.kind, &change.object)));
+    }
+    first.extend(missed.iter().filter(|change| wanted(change)).map(|change| event(change.kind, &change.object)));
+    if query.flag("allowWatchBookmarks") {
+        first.push(bookmark(resource, version, query.flag("sendInitialEvents")));
+    }
+    let patience = Duration::from_secs(query.number("timeoutSeconds").unwrap_or(3600));
+    let pieces = stream::iter(first).chain(later(changes, wanted)).map(Ok).take_until(tokio::time::sleep(patience));
+    reply::streamed("application/json", pieces)
+}
+
+/// The wanted changes as they happen; it ends when they come faster than they are read.
+fn later(
+    changes: Receiver<Change>,
+    wanted: impl Fn(&Change) -> bool + Send + 'static,
+) -> impl Stream<Item = Bytes> + Send + 'static {
+    stream::unfold((changes, wanted), |(mut changes, wanted)| async move {
         loop {
             match changes.recv().await {
                 Ok(change) if wanted(&change) => return Some((event(change.kind, &change.object), (changes, wanted))),
@@ -93,10 +113,13 @@ pub(super) fn watch(server: &Arc<Server>, resource: &'static Resource, target: &
                 Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
             }
         }
-    });
-    let patience = Duration::from_secs(query.number("timeoutSeconds").unwrap_or(3600));
-    let pieces = stream::iter(first).chain(later).map(Ok).take_until(tokio::time::sleep(patience));
-    reply::streamed("application/json", pieces)
+    })
+}
+
+/// The one event of a watch whose beginning is forgotten.
+fn too_old(since: u64, now: u64) -> Reply {
+    let status = reply::status(StatusCode::GONE, "Expired", &format!("too old resource version: {since} ({now})"));
+    reply::streamed("application/json", stream::iter([Ok(event("ERROR", &status))]))
 }
 
 fn event(kind: &str, object: &Value) -> Bytes {
@@ -129,14 +152,14 @@ fn token(text: &str) -> Option<(u64, usize)> {
     Some((value.get("rv")?.as_u64()?, usize::try_from(value.get("start")?.as_u64()?).ok()?))
 }
 
-fn expired((version, start): (u64, usize)) -> Reply {
+fn expired(now: u64, start: usize) -> Reply {
     let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list \
                    without the continue parameter, or use the continue token in this response to retrieve the remainder of the \
                    results. Continuing with the provided token results in an inconsistent list - objects that were created, \
                    modified, or deleted between the time the first chunk was returned and now may show up in the list.";
     let mut status = reply::status(StatusCode::GONE, "Expired", message);
     if let Some(fields) = status.as_object_mut() {
-        fields.insert("metadata".to_owned(), json!({ "continue": continue_token(version, start) }));
+        fields.insert("metadata".to_owned(), json!({ "continue": continue_token(now, start) }));
     }
     reply::object(StatusCode::GONE, &status)
 }

@@ -96,7 +96,8 @@ fn instance(pod: &Value, name: &str, container: &str, previous: bool) -> Result<
     let last = text("/lastState/terminated/containerID");
     let waiting = status.is_none_or(|status| status.pointer("/state/waiting").is_some());
     match (previous, last) {
-        (true, Some(id)) => Ok(Instance { id, before: true, running: false }),
+        // While the next start is waited for, the last instance is the one that the status names, and both ways lead to it.
+        (true, Some(id)) => Ok(Instance { before: text("/containerID").as_ref() != Some(&id), id, running: false }),
         (true, None) => Err(format!("previous terminated container {container:?} in pod {name:?} not found")),
         (false, Some(id)) if waiting => Ok(Instance { id, before: false, running: false }),
         (false, None) if waiting => {

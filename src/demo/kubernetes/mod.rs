@@ -4,6 +4,7 @@
 //! Plain HTTP/1.1 only; a server that has to look like a real one to strangers needs TLS in front of it.
 
 mod access;
+mod alone;
 mod catalog;
 mod exec;
 mod faults;
@@ -18,6 +19,7 @@ mod selector;
 mod server;
 mod store;
 
+pub use alone::{Served, serve};
 pub use faults::Fault;
 pub use server::RecordedRequest;
 

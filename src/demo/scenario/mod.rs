@@ -15,7 +15,7 @@ mod system;
 mod text;
 
 pub use recording::{Denial, LogChunk, Reach, RecordedContainer, RecordedFile, RecordedLog, Scenario};
-pub use story::{ExpectedGap, expected_gaps, story};
+pub use story::{ExpectedGap, Finding, expected_gaps, story};
 
 use jiff::Timestamp;
 use pod::{Kind, Pod, State};

@@ -12,7 +12,10 @@ pub(super) fn objects(clock: Clock) -> Vec<Value> {
     let everything = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }, { "nonResourceURLs": ["*"], "verbs": ["*"] }]);
     let edit = json!([
         { "apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "delete"] },
-        { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] },
+        { "apiGroups": [""], "resources": ["pods/ephemeralcontainers"], "verbs": ["patch"] },
+        { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"] },
+        { "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterrolebindings"], "verbs": ["create"] },
+        { "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["bind"] },
         { "apiGroups": [""], "resources": ["events"], "verbs": ["delete", "deletecollection"] },
     ]);
     let view = json!({ "clusterRoleSelectors": [{ "matchLabels": { "rbac.authorization.k8s.io/aggregate-to-view": "true" } }] });
@@ -21,7 +24,7 @@ pub(super) fn objects(clock: Clock) -> Vec<Value> {
     vec![
         role(clock, "", "cluster-admin", bootstrap, json!({ "metadata": defaults, "rules": everything })),
         role(clock, "", "view", bootstrap, json!({ "metadata": defaults, "aggregationRule": view, "rules": read })),
-        role(clock, "", "shop-edit", 3950, json!({ "rules": edit })),
+        role(clock, "", "shop-edit", 2_100_000, json!({ "rules": edit })),
         role(clock, "", "metrics-agent", 3650, json!({ "rules": agent })),
         binding(
             clock,
@@ -51,7 +54,7 @@ pub(super) fn objects(clock: Clock) -> Vec<Value> {
             clock,
             "",
             "system-health",
-            3300,
+            4300,
             "ClusterRole/cluster-admin",
             json!([principal("User", "system:anonymous")]),
         ),

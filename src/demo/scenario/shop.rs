@@ -133,7 +133,7 @@ fn bindings(clock: Clock) -> Vec<Value> {
             clock,
             "shop",
             "web-edit",
-            3900,
+            2_100_000,
             "ClusterRole/shop-edit",
             json!([objects::account("shop", "web")]),
         ),

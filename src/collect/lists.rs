@@ -1,0 +1,192 @@
+//! Lists: page after page to rows and raw objects. A list that may not be read for the whole cluster is read namespace by namespace.
+
+use super::{
+    Collector, outcome,
+    scope::{UNKNOWN, WHOLE_CLUSTER},
+};
+use crate::{
+    bundle::{Coverage, Outcome, State, Unit},
+    cluster::{Problem, ProblemKind},
+    evidence::{Listing, Source, Unreadable},
+};
+
+/// How often a list whose pages expired begins again.
+const BEGINNINGS: u32 = 3;
+
+/// Sees every object of a list as it comes.
+pub(super) type Visit<'a> = &'a mut (dyn FnMut(&str) + Send);
+
+impl Collector {
+    /// Lists a kind in every scope that was asked for; each scope is a unit.
+    pub(super) async fn list_kind(&self, listing: &dyn Listing, visit: Visit<'_>) -> anyhow::Result<()> {
+        let namespaced = listing.resource().namespaced;
+        if let Some(namespaces) = self.settings.namespaces.as_ref().filter(|_| namespaced) {
+            return self.list_namespaces(listing, namespaces, visit).await;
+        }
+        if !self.was_split(listing) && !self.list_scope(listing, None, visit).await? {
+            return Ok(());
+        }
+        let candidates = self.candidates().await;
+        self.list_namespaces(listing, &candidates.namespaces, visit).await?;
+        if let Some(reason) = candidates.incomplete {
+            let unit = self.unit(listing, Some(UNKNOWN));
+            unit.finish(Outcome::new(State::Denied, reason)).await?;
+        }
+        Ok(())
+    }
+
+    async fn list_namespaces(
+        &self,
+        listing: &dyn Listing,
+        namespaces: &[String],
+        visit: Visit<'_>,
+    ) -> anyhow::Result<()> {
+        for namespace in namespaces {
+            self.list_scope(listing, Some(namespace), visit).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether an earlier attempt had to read the kind namespace by namespace: then this one does, too, or rows would be there twice.
+    fn was_split(&self, listing: &dyn Listing) -> bool {
+        let prefix = Unit::name(listing.source().name(), &[listing.resource().plural, ""]);
+        let whole = Unit::name(listing.source().name(), &[listing.resource().plural, WHOLE_CLUSTER]);
+        let prefix = prefix.rsplit_once('/').map_or(prefix.clone(), |(head, _)| format!("{head}/"));
+        self.writer
+            .units()
+            .iter()
+            .any(|(name, line)| name.starts_with(&prefix) && *name != whole && line.state.is_final())
+    }
+
+    /// Lists one scope. True when the whole cluster may not be listed and namespaces are to be tried.
+    async fn list_scope(
+        &self,
+        listing: &dyn Listing,
+        namespace: Option<&str>,
+        visit: Visit<'_>,
+    ) -> anyhow::Result<bool> {
+        let resource = listing.resource();
+        let path = [resource.plural, namespace.unwrap_or(WHOLE_CLUSTER)];
+        if self.writer.is_done(listing.source().name(), &path) {
+            for object in self.writer.raw_objects(resource.plural, &path)? {
+                visit(&object);
+            }
+            return Ok(false);
+        }
+        let mut unit = self.unit(listing, namespace);
+        if self.stop.is_cancelled() {
+            unit.finish(Outcome::new(State::Interrupted, "stopped before it was read")).await?;
+            return Ok(false);
+        }
+        if listing.source() == Source::Events {
+            unit.keep_only(self.writer.run().window);
+        }
+        match self.pages(listing, namespace, &mut unit, visit).await? {
+            Ok(outcome) => self.finish_list(listing, unit, outcome).await?,
+            Err(problem) if problem.kind == ProblemKind::Denied && namespace.is_none() && resource.namespaced => {
+                return Ok(true);
+            }
+            Err(problem) => self.finish_list(listing, unit, outcome::of_problem(&problem)?).await?,
+        }
+        Ok(false)
+    }
+
+    fn unit(&self, listing: &dyn Listing, namespace: Option<&str>) -> Unit {
+        let plural = listing.resource().plural;
+        let object = match namespace {
+            Some(UNKNOWN) => format!("{plural} of other namespaces"),
+            Some(namespace) => format!("{plural} of namespace {namespace}"),
+            None => format!("{plural} of the cluster"),
+        };
+        self.writer.unit(listing.source().name(), object, &[plural, namespace.unwrap_or(WHOLE_CLUSTER)])
+    }
+
+    async fn finish_list(&self, listing: &dyn Listing, unit: Unit, outcome: Outcome) -> anyhow::Result<()> {
+        self.progress.unit(listing.source(), unit.all_rows(), outcome.state);
+        unit.finish(outcome).await
+    }
+
+    /// Reads all pages. What the list came to, or the problem that it ended with; an error when the bundle cannot be written.
+    async fn pages(
+        &self,
+        listing: &dyn Listing,
+        namespace: Option<&str>,
+        unit: &mut Unit,
+        visit: Visit<'_>,
+    ) -> anyhow::Result<Result<Outcome, Problem>> {
+        let resource = listing.resource();
+        let selectors = match resource.plural {
+            "pods" => self.settings.pod_selectors(),
+            _ => crate::cluster::list::Selectors::default(),
+        };
+        let mut reading = Reading::default();
+        let mut beginnings = 1;
+        loop {
+            let asked = self.cluster.page(&resource, namespace, &selectors, reading.next.as_deref());
+            let page = tokio::select! {
+                page = asked => page,
+                () = self.stop.cancelled() => return Ok(Ok(Outcome::new(State::Interrupted, "stopped while it was read"))),
+            };
+            match page {
+                Ok(page) => {
+                    for item in &page.items {
+                        unit.raw(resource.plural, item.get().as_bytes())?;
+                        reading.take(listing, item.get(), unit)?;
+                        visit(item.get());
+                    }
+                    reading.version.get_or_insert(page.metadata.resource_version);
+                    reading.next = Some(page.metadata.next).filter(|next| !next.is_empty());
+                    if reading.next.is_none() {
+                        return Ok(Ok(reading.outcome()));
+                    }
+                }
+                Err(problem) if problem.kind == ProblemKind::Gone && beginnings < BEGINNINGS => {
+                    beginnings += 1;
+                    unit.restart()?;
+                    reading = Reading::default();
+                }
+                Err(problem) if reading.next.is_some() => {
+                    let reason = format!("the list broke off: {problem}");
+                    outcome::of_problem(&problem)?;
+                    return Ok(Ok(Outcome::new(State::Truncated, reason)));
+                }
+                Err(problem) => return Ok(Err(problem)),
+            }
+        }
+    }
+}
+
+/// How far a list was read.
+#[derive(Default)]
+struct Reading {
+    next: Option<String>,
+    version: Option<String>,
+    unreadable: u64,
+    first_unreadable: Option<String>,
+}
+
+impl Reading {
+    /// Rows of one object. One that has not the promised shape is counted: it is kept raw, and the list ends as a gap.
+    fn take(&mut self, listing: &dyn Listing, object: &str, unit: &mut Unit) -> anyhow::Result<()> {
+        match listing.emit(object, unit) {
+            Err(error) if error.is::<Unreadable>() => {
+                self.unreadable += 1;
+                self.first_unreadable.get_or_insert(error.to_string());
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn outcome(self) -> Outcome {
+        let coverage = Coverage { resource_version: self.version, ..Coverage::default() };
+        let outcome = match self.first_unreadable {
+            Some(why) => Outcome::new(
+                State::Truncated,
+                format!("{} objects have no rows and are in raw/ only; the first: {why}", self.unreadable),
+            ),
+            None => Outcome::complete(),
+        };
+        outcome.with_coverage(coverage)
+    }
+}

@@ -1,0 +1,66 @@
+//! What a collection was asked for, as it stands in `run.json`: a resumed run uses this and nothing else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{cluster::list::Selectors, evidence::Source, evidence::log_lines::LogRow, table::Row as _};
+
+/// What stands on every log line beside the line itself. All of it is in `pods_CL` and `containers_CL` anyway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogMetadata {
+    /// Nothing
+    None,
+    /// Image and labels
+    #[default]
+    Labels,
+    /// Image, labels and annotations
+    Full,
+}
+
+/// The scope and the choices of a collection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The namespaces; none for all of them.
+    pub namespaces: Option<Vec<String>>,
+    /// The namespace to try when all are asked for and they cannot be listed.
+    pub fallback_namespace: String,
+    /// Label selector of the pods.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub selector: Option<String>,
+    /// Field selector of the pods.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub field_selector: Option<String>,
+    /// The sources.
+    pub sources: Vec<Source>,
+    /// Whether a shell may be started in containers to read history files.
+    pub exec: bool,
+    /// What stands on every log line.
+    pub log_metadata: LogMetadata,
+}
+
+impl Settings {
+    /// What narrows the list of pods.
+    pub fn pod_selectors(&self) -> Selectors {
+        Selectors { labels: self.selector.clone(), fields: self.field_selector.clone() }
+    }
+}
+
+/// The sources that `--only` and `--skip` leave.
+pub fn chosen(only: &[Source], skip: &[Source]) -> Vec<Source> {
+    let is_chosen = |source: &Source| (only.is_empty() || only.contains(source)) && !skip.contains(source);
+    Source::ALL.into_iter().filter(is_chosen).collect()
+}
+
+/// The table that takes log lines; its rows are rendered by hand.
+pub(super) const LOG_TABLE: &crate::table::Table = LogRow::TABLE;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_and_skip_leave_what_is_in_the_one_and_not_in_the_other() {
+        assert_eq!(chosen(&[Source::Logs, Source::Events], &[Source::Logs]), [Source::Events]);
+        assert_eq!(chosen(&[], &[]).len(), Source::ALL.len());
+    }
+}

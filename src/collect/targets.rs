@@ -1,0 +1,206 @@
+//! From the list of pods to what is read of each: logs of every instance, the history of every running container. Pure.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+
+use super::settings::LogMetadata;
+use crate::{
+    cluster::log_stream::LogRequest,
+    evidence::{
+        command_history::HistoryTarget,
+        containers::{self, ContainerRow},
+        identity,
+        log_lines::Metadata,
+    },
+};
+
+/// How soon something may be gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// The pod is being deleted, or a container crashes again and again: the next restart removes the log.
+    Dying,
+    /// Everything else.
+    Steady,
+}
+
+/// A container instance and what is read of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// The pod's facts, shared by its containers.
+    pub pod: Arc<PodFacts>,
+    /// Name of the container.
+    pub container: String,
+    /// Id of the instance, where it ever started.
+    pub container_id: Option<String>,
+    /// Which instance.
+    pub restart_count: i64,
+    /// Whether it is the terminated instance before the current one.
+    pub previous: bool,
+    /// `running`, `waiting` or `terminated`.
+    pub state: Option<String>,
+    /// Reason of the state.
+    pub state_reason: Option<String>,
+    /// Image.
+    pub image: Option<String>,
+    /// How soon it may be gone.
+    pub urgency: Urgency,
+}
+
+/// What the containers of a pod have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodFacts {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// UID.
+    pub uid: String,
+    /// Node, once it is scheduled.
+    pub node: Option<String>,
+    /// Whether it runs on Windows.
+    pub windows: bool,
+    /// Labels (JSON).
+    pub labels: Option<String>,
+    /// Annotations (JSON).
+    pub annotations: Option<String>,
+}
+
+/// The targets of a pod.
+pub fn of_pod(pod: &Pod) -> Vec<Target> {
+    let metadata = &pod.metadata;
+    let spec = pod.spec.as_ref();
+    let facts = Arc::new(PodFacts {
+        namespace: metadata.namespace.clone().unwrap_or_default(),
+        name: metadata.name.clone().unwrap_or_default(),
+        uid: metadata.uid.clone().unwrap_or_default(),
+        node: spec.and_then(|spec| spec.node_name.clone()),
+        windows: spec.and_then(|spec| spec.os.as_ref()).is_some_and(|os| os.name == "windows"),
+        labels: identity::json(&metadata.labels),
+        annotations: identity::json(&metadata.annotations),
+    });
+    let deleting = metadata.deletion_timestamp.is_some();
+    containers::rows(pod).into_iter().map(|row| target(&facts, deleting, row)).collect()
+}
+
+fn target(pod: &Arc<PodFacts>, deleting: bool, row: ContainerRow) -> Target {
+    let crashing = row.previous || row.state_reason.as_deref() == Some("CrashLoopBackOff");
+    Target {
+        pod: Arc::clone(pod),
+        container: row.container_name,
+        container_id: row.container_id,
+        restart_count: row.restart_count,
+        previous: row.previous,
+        state: row.state,
+        state_reason: row.state_reason,
+        image: row.image,
+        urgency: if deleting || crashing { Urgency::Dying } else { Urgency::Steady },
+    }
+}
+
+impl Target {
+    /// The thing in words.
+    pub fn object(&self) -> String {
+        let before = if self.previous { ", instance before" } else { "" };
+        format!("{}/{} container {}{before}", self.pod.namespace, self.pod.name, self.container)
+    }
+
+    /// Place in the folders of the tables: the kubelet's own scheme.
+    pub fn path(&self) -> [String; 3] {
+        let pod = format!("{}_{}_{}", self.pod.namespace, self.pod.name, self.pod.uid);
+        [pod, self.container.clone(), self.restart_count.to_string()]
+    }
+
+    /// Why there cannot be a log, where that is certain.
+    pub fn without_log(&self) -> Option<String> {
+        let reason = self.state_reason.as_deref().unwrap_or("it was never started");
+        self.container_id.is_none().then(|| format!("the instance has no log: {reason}"))
+    }
+
+    /// Why no process can be started in it, where that is certain, and the word for it.
+    pub fn without_exec(&self) -> Option<(&'static str, String)> {
+        if self.state.as_deref() != Some("running") {
+            let state = self.state.as_deref().unwrap_or("not started");
+            return Some(("not-running", format!("the container is {state}: nothing can be run in it")));
+        }
+        self.pod.windows.then(|| ("skipped", "the container runs on Windows, whose shells are not read".to_owned()))
+    }
+
+    /// The request for its log.
+    pub fn log_request(&self, since: Option<Timestamp>) -> LogRequest {
+        LogRequest {
+            namespace: self.pod.namespace.clone(),
+            pod: self.pod.name.clone(),
+            container: self.container.clone(),
+            previous: self.previous,
+            since,
+        }
+    }
+
+    /// What is constant on the lines of its log.
+    pub fn log_metadata(&self, detail: LogMetadata) -> Metadata {
+        let is_some = detail != LogMetadata::None;
+        Metadata {
+            namespace: self.pod.namespace.clone(),
+            pod_name: self.pod.name.clone(),
+            pod_uid: self.pod.uid.clone(),
+            container_name: self.container.clone(),
+            container_id: self.container_id.clone().unwrap_or_default(),
+            restart_count: self.restart_count,
+            image: self.image.clone().filter(|_| is_some),
+            labels: self.pod.labels.clone().filter(|_| is_some),
+            annotations: self.pod.annotations.clone().filter(|_| detail == LogMetadata::Full),
+        }
+    }
+
+    /// The same container as the history knows it.
+    pub fn history_target(&self) -> HistoryTarget {
+        HistoryTarget {
+            namespace: self.pod.namespace.clone(),
+            pod_name: self.pod.name.clone(),
+            pod_uid: self.pod.uid.clone(),
+            container_name: self.container.clone(),
+            container_id: self.container_id.clone(),
+            restart_count: self.restart_count,
+            node_name: self.pod.node.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_crash_looping_container_is_read_first_and_each_instance_once() {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "web", "namespace": "shop", "uid": "u"},
+            "spec": {"containers": [{"name": "app"}, {"name": "calm"}]},
+            "status": {"containerStatuses": [
+                {"name": "app", "image": "i", "imageID": "", "ready": false, "restartCount": 3, "containerID": "c://3",
+                 "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                 "lastState": {"terminated": {"exitCode": 1, "containerID": "c://3"}}},
+                {"name": "calm", "image": "i", "imageID": "", "ready": true, "restartCount": 0, "containerID": "c://9",
+                 "state": {"running": {}}}]}
+        }))
+        .unwrap();
+        let targets = of_pod(&pod);
+        let seen: Vec<_> = targets.iter().map(|target| (target.container.as_str(), target.urgency)).collect();
+        assert_eq!(seen, [("app", Urgency::Dying), ("calm", Urgency::Steady)]);
+        assert_eq!(targets[0].without_exec().unwrap().0, "not-running");
+        assert_eq!(targets[1].without_exec(), None);
+    }
+
+    #[test]
+    fn a_container_that_never_started_has_no_log_and_says_why() {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "web", "namespace": "shop", "uid": "u"}, "spec": {"containers": [{"name": "app"}]}
+        }))
+        .unwrap();
+        let reason = of_pod(&pod)[0].without_log().unwrap();
+        assert!(reason.contains("never started"), "{reason}");
+    }
+}

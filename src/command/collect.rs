@@ -1,0 +1,225 @@
+//! `collect`: from a cluster to a sealed bundle.
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::signals;
+use crate::{
+    bundle::{SealStatus, Window},
+    cluster::ConnectArgs,
+    collect::{
+        Collected, Collector,
+        opening::{self, Asked},
+        progress::Progress,
+        settings::{self, LogMetadata, Settings},
+    },
+    evidence::Source,
+    failure::{ExitStatus, Failure},
+    ui::{Printer, printable},
+};
+
+/// Collect evidence from a cluster into a bundle on disk
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The connection.
+    #[command(flatten)]
+    pub connection: ConnectArgs,
+    /// What is collected.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Go on with a bundle whose collection was cut off; its own scope and window are used
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["scope", "output_dir"])]
+    pub resume: Option<PathBuf>,
+    /// Folder of the new bundle; must be new or empty [default: forensys-<time> in the current folder]
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+}
+
+/// What is collected, in kubectl's words where it has them.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(id = "scope", multiple = true)]
+#[command(next_help_heading = "Scope")]
+pub struct ScopeArgs {
+    /// Namespaces, repeated or separated by commas [default: the context's]
+    #[arg(short, long, value_delimiter = ',', conflicts_with = "all_namespaces")]
+    pub namespace: Vec<String>,
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Label selector of the pods
+    #[arg(short = 'l', long)]
+    pub selector: Option<String>,
+    /// Field selector of the pods
+    #[arg(long)]
+    pub field_selector: Option<String>,
+    /// Logs and events no older than this, for example 24h or 90m
+    #[arg(long, value_name = "DURATION", value_parser = parse_since, conflicts_with_all = ["since_time", "since_seconds"])]
+    pub since: Option<SignedDuration>,
+    /// Logs and events no older than this moment (RFC 3339)
+    #[arg(long, value_name = "TIME", conflicts_with = "since_seconds")]
+    pub since_time: Option<Timestamp>,
+    /// Logs and events no younger than this moment (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub until_time: Option<Timestamp>,
+    /// As --since, in seconds
+    #[arg(long = "since_seconds", value_name = "SECONDS", hide = true)]
+    pub since_seconds: Option<i64>,
+    /// Only these sources
+    #[arg(long, value_delimiter = ',', value_name = "SOURCES")]
+    pub only: Vec<Source>,
+    /// Not these sources
+    #[arg(long, value_delimiter = ',', value_name = "SOURCES")]
+    pub skip: Vec<Source>,
+    /// Read shell histories with one shell in each container (the default)
+    #[arg(long, conflicts_with = "no_exec")]
+    pub exec: bool,
+    /// Start no process in any container
+    #[arg(long)]
+    pub no_exec: bool,
+    /// What stands on every log line beside the line
+    #[arg(long, value_enum, default_value_t)]
+    pub log_metadata: LogMetadata,
+    /// Name of the case; stands on every row
+    #[arg(long, value_name = "CASE")]
+    pub case_id: Option<String>,
+}
+
+fn parse_since(text: &str) -> Result<SignedDuration, String> {
+    text.parse().map_err(|error| format!("not a duration like 24h: {error}"))
+}
+
+impl ScopeArgs {
+    /// The absolute window, as seen from a moment.
+    ///
+    /// # Errors
+    /// Its end lies before its beginning, or the beginning before time.
+    pub fn window(&self, now: Timestamp) -> anyhow::Result<Window> {
+        let back = self.since.or_else(|| self.since_seconds.map(SignedDuration::from_secs));
+        let since = match back {
+            Some(back) => Some(now.checked_sub(back)?),
+            None => self.since_time,
+        };
+        if let (Some(since), Some(until)) = (since, self.until_time)
+            && since > until
+        {
+            return Err(Failure::usage(
+                format!("the window ends ({until}) before it begins ({since})"),
+                "check --since, --since-time and --until-time",
+            )
+            .into());
+        }
+        Ok(Window { since, until: self.until_time })
+    }
+
+    /// The settings, given the context's namespace.
+    pub fn settings(&self, default_namespace: &str) -> Settings {
+        let namespaces = match (self.all_namespaces, self.namespace.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some(vec![default_namespace.to_owned()]),
+            (false, false) => Some(self.namespace.clone()),
+        };
+        Settings {
+            namespaces,
+            fallback_namespace: default_namespace.to_owned(),
+            selector: self.selector.clone(),
+            field_selector: self.field_selector.clone(),
+            sources: settings::chosen(&self.only, &self.skip),
+            exec: !self.no_exec,
+            log_metadata: self.log_metadata,
+        }
+    }
+}
+
+/// Runs the verb.
+pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
+    let collected = collect(args, printer, false).await?;
+    printer.json(&collected);
+    show(&collected, printer);
+    Ok(status(collected.status))
+}
+
+/// Collects, for this verb and for those that go on with the bundle.
+pub async fn collect(args: Args, printer: Printer, demo: bool) -> anyhow::Result<Collected> {
+    let connection = args.connection.resolve().await?;
+    let (cluster, writer) = match &args.resume {
+        Some(dir) => opening::resume(dir, connection).await?,
+        None => {
+            let now = Timestamp::now();
+            let window = args.scope.window(now)?;
+            let settings = args.scope.settings(connection.default_namespace());
+            let asked = Asked { case_id: args.scope.case_id.clone(), window, settings, demo };
+            let dir = args.output_dir.unwrap_or_else(|| now.strftime("forensys-%Y%m%dT%H%M%SZ").to_string().into());
+            opening::begin(&dir, connection, asked).await?
+        }
+    };
+    let dir = writer.dir().to_owned();
+    printer.note(format!("bundle: {}", dir.display()));
+    let settings = serde_json::from_value(writer.run().settings.clone())?;
+    let stop = CancellationToken::new();
+    let listener = signals::cancel_on_signal(stop.clone(), printer);
+    let collector = Collector { cluster, writer, settings, stop, progress: Progress::new(printer) };
+    let collected = collector.run().await;
+    listener.abort();
+    collected.map_err(|error| {
+        let fix =
+            format!("what is there is kept: make room, then `kubectl forensys collect --resume {}`", dir.display());
+        Failure::new(format!("the bundle `{}` cannot be written: {error:#}", dir.display()), fix).into()
+    })
+}
+
+/// The exit status of a collection.
+pub fn status(status: SealStatus) -> ExitStatus {
+    match status {
+        SealStatus::Complete => ExitStatus::Complete,
+        SealStatus::Gaps => ExitStatus::Gaps,
+        SealStatus::Interrupted => ExitStatus::Interrupted,
+    }
+}
+
+/// What was collected, for people.
+pub fn show(collected: &Collected, printer: Printer) {
+    for (table, sum) in &collected.tables {
+        printer.text(format!("{table:<24} {:>10} rows in {} parts", sum.rows, sum.parts));
+    }
+    let gaps: Vec<_> = collected.gaps.iter().filter(|gap| gap.state.is_gap()).collect();
+    for gap in gaps.iter().take(SHOWN) {
+        printer.text(format!("missing: {} {}: {}", gap.state.name(), printable(&gap.object), printable(&gap.reason)));
+    }
+    if gaps.len() > SHOWN {
+        printer.text(format!("missing: {} more; `kubectl forensys inspect {}`", gaps.len() - SHOWN, collected.bundle));
+    }
+    if gaps.iter().any(|gap| gap.state == crate::bundle::State::Denied) {
+        printer.note("rights are missing: ask for those in plugin/rbac/, or narrow the scope with -n; what is allowed was collected");
+    }
+    printer.text(format!("bundle:  {}", collected.bundle));
+    printer.text(format!("SHA-256 of manifest.json: {}", collected.manifest_sha256));
+    if collected.status == SealStatus::Interrupted {
+        printer.note(format!("interrupted; go on with `kubectl forensys collect --resume {}`", collected.bundle));
+    }
+}
+
+/// Gaps shown before the rest is left to `inspect`.
+const SHOWN: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_ends_before_it_begins_is_refused() {
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let args = ScopeArgs { since: Some(SignedDuration::from_hours(1)), ..ScopeArgs::default() };
+        assert_eq!(args.window(now).unwrap().since, Some("2026-01-02T02:04:05Z".parse().unwrap()));
+        let args = ScopeArgs { until_time: "2026-01-01T00:00:00Z".parse().ok(), ..args };
+        assert!(args.window(now).is_err());
+    }
+
+    #[test]
+    fn without_flags_the_scope_is_the_namespace_of_the_context() {
+        assert_eq!(ScopeArgs::default().settings("shop").namespaces, Some(vec!["shop".to_owned()]));
+        let all = ScopeArgs { all_namespaces: true, ..ScopeArgs::default() };
+        assert_eq!(all.settings("shop").namespaces, None);
+    }
+}

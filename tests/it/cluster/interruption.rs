@@ -1,0 +1,100 @@
+//! A collection that is cut off loses nothing that was journalled, and can be gone on with.
+
+use std::{path::Path, process::Child, process::Command, process::Stdio};
+
+use super::{
+    harness::{ADMIN, Ended, collect, eventually, kubectl, place, resume, standing_records, verify},
+    valve::Valve,
+};
+
+/// Enough for the lists and small logs, not for the log of the pod `bulk`.
+const BEFORE_THE_CUT: usize = 1_500_000;
+
+/// Starts a collection that gets stuck in the middle, with something in its journal.
+fn stuck(valve: &Valve, bundle: &Path) -> Child {
+    let kubeconfig = valve.kubeconfig(&bundle.with_extension("kubeconfig"));
+    let child = collect(&kubeconfig, bundle).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    valve.wait_until_shut();
+    eventually("the first line of the journal", || {
+        fs_err::metadata(bundle.join("journal.jsonl")).is_ok_and(|file| file.len() > 0)
+    });
+    child
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Goes on with the bundle and compares it with the undisturbed one.
+fn resumes_to_the_same_records(valve: &Valve, bundle: &Path) {
+    valve.open();
+    let resumed = resume(&bundle.with_extension("kubeconfig"), bundle);
+    assert_eq!(resumed.status, ADMIN.ended.status, "{}", resumed.said);
+    assert_eq!(resumed.report["status"], ADMIN.ended.report["status"]);
+    assert_eq!(verify(bundle).report["ok"], true);
+    let (expected, found) = (standing_records(&ADMIN.dir), standing_records(bundle));
+    let differing: Vec<_> =
+        expected.keys().chain(found.keys()).filter(|key| expected.get(key) != found.get(key)).take(10).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
+#[test]
+#[ignore = "needs the cluster of tests/cluster/run"]
+fn a_killed_collection_resumes_to_the_same_records() {
+    let valve = Valve::new(BEFORE_THE_CUT);
+    let bundle = place("killed");
+    let mut child = stuck(&valve, &bundle);
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    assert!(!bundle.join("manifest.json").exists());
+    let verified = verify(&bundle);
+    assert_eq!((verified.status, &verified.report["ok"]), (Some(4), &serde_json::Value::Bool(false)));
+    resumes_to_the_same_records(&valve, &bundle);
+}
+
+#[test]
+#[ignore = "needs the cluster of tests/cluster/run"]
+fn an_interrupted_collection_is_sealed_as_such_and_resumes() {
+    let valve = Valve::new(BEFORE_THE_CUT);
+    let bundle = place("interrupted");
+    let child = stuck(&valve, &bundle);
+    signal(&child, "-INT");
+    let ended = Ended::of(&child.wait_with_output().unwrap());
+    assert_eq!(ended.status, Some(130), "{}", ended.said);
+    assert_eq!(ended.report["status"], "interrupted");
+    assert_eq!(verify(&bundle).report["ok"], true, "what was collected is sealed");
+    resumes_to_the_same_records(&valve, &bundle);
+}
+
+#[test]
+#[ignore = "needs the cluster of tests/cluster/run"]
+fn a_flipped_byte_is_found() {
+    let bundle = place("flipped");
+    let copied = Command::new("cp").arg("-r").arg(&ADMIN.dir).arg(&bundle).status().unwrap();
+    assert!(copied.success());
+    let part = super::harness::files(&bundle.join("tables/pods_CL")).remove(0);
+    let mut text = fs_err::read(&part).unwrap();
+    text[10] ^= 1;
+    fs_err::write(&part, text).unwrap();
+    let verified = verify(&bundle);
+    assert_eq!(verified.status, Some(4));
+    let problems = verified.report["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(part.ends_with(problems[0]["path"].as_str().unwrap()));
+}
+
+#[test]
+#[ignore = "needs the cluster of tests/cluster/run"]
+fn a_folder_that_is_not_empty_is_left_alone() {
+    let bundle = place("occupied");
+    fs_err::create_dir_all(&bundle).unwrap();
+    fs_err::write(bundle.join("mine"), "precious").unwrap();
+    let output = kubectl(&super::harness::kubeconfig("admin"))
+        .args(["forensys", "collect", "-A", "--output-dir"])
+        .arg(&bundle)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert_eq!(super::harness::files(&bundle), [bundle.join("mine")]);
+}
