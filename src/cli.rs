@@ -37,6 +37,16 @@ pub enum Verb {
     Verify(command::verify::Args),
     /// Show what a bundle holds, and what is missing
     Inspect(command::inspect::Args),
+    /// Make Azure Monitor ready to take the evidence
+    Provision(Box<command::provision::Args>),
+    /// Send a bundle to Azure Monitor; run it again to go on
+    Upload(Box<command::upload::Args>),
+    /// Collect, provision and upload in one go
+    Run(Box<command::run::Args>),
+    /// Remove from Azure what provision made
+    Cleanup(Box<command::cleanup::Args>),
+    /// Watch all of it on a recorded compromise, on this machine only
+    Demo(command::demo::Args),
     /// Show every table and its columns
     Tables(command::tables::Args),
 }
@@ -81,6 +91,11 @@ async fn dispatch(verb: Verb, printer: Printer) -> anyhow::Result<ExitStatus> {
         Verb::Collect(args) => command::collect::run(*args, printer).await,
         Verb::Verify(args) => command::verify::run(args, printer).await,
         Verb::Inspect(args) => command::inspect::run(args, printer).await,
+        Verb::Provision(args) => command::provision::run(*args, printer).await,
+        Verb::Upload(args) => command::upload::run(*args, printer).await,
+        Verb::Run(args) => command::run::run(*args, printer).await,
+        Verb::Cleanup(args) => command::cleanup::run(*args, printer).await,
+        Verb::Demo(args) => command::demo::run(args, printer).await,
         Verb::Tables(args) => command::tables::run(args, printer).await,
     }
 }

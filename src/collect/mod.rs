@@ -6,6 +6,7 @@
 //!
 //! Limits: nothing here knows what a row means (see [`crate::evidence`]) or how a request is sent (see [`crate::cluster`]).
 
+pub mod aks;
 mod history;
 mod jobs;
 mod lists;
@@ -41,6 +42,8 @@ pub struct Collector {
     pub settings: Settings,
     /// Cancelled when the responder wants to stop.
     pub stop: CancellationToken,
+    /// Whether Azure may be asked about an AKS cluster.
+    pub azure: aks::AskAzure,
     /// Who is told how it goes.
     pub progress: progress::Progress,
 }
@@ -57,7 +60,7 @@ impl Collector {
         let targets = Arc::clone(&collector).pods().await?;
         let others = tokio::spawn({
             let collector = Arc::clone(&collector);
-            async move { collector.list(&LATER).await }
+            async move { tokio::try_join!(collector.list(&LATER), collector.aks()).map(drop) }
         });
         let jobs = jobs::plan(&collector, targets);
         let read = jobs::run(&collector, jobs).await;
@@ -90,6 +93,8 @@ impl Collector {
                 "left out with --only or --skip"
             } else if source == Source::History && !self.settings.exec {
                 "left out with --no-exec: no process was started in any container"
+            } else if source == Source::Aks && matches!(self.azure, aks::AskAzure::No) {
+                "left out with --no-azure"
             } else {
                 continue;
             };

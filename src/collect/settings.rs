@@ -36,6 +36,9 @@ pub struct Settings {
     pub exec: bool,
     /// What stands on every log line.
     pub log_metadata: LogMetadata,
+    /// Subscription, resource group and name of the AKS cluster, when they were given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub aks_cluster: Option<[String; 3]>,
 }
 
 impl Settings {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::signals;
+use super::{azure_args::AzureArgs, signals};
 use crate::{
     bundle::{SealStatus, Window},
     cluster::ConnectArgs,
     collect::{
         Collected, Collector,
+        aks::AskAzure,
         opening::{self, Asked},
         progress::Progress,
         settings::{self, LogMetadata, Settings},
@@ -32,6 +33,12 @@ pub struct Args {
     /// Go on with a bundle whose collection was cut off; its own scope and window are used
     #[arg(long, value_name = "DIR", conflicts_with_all = ["scope", "output_dir"])]
     pub resume: Option<PathBuf>,
+    /// Ask Azure nothing, even when the cluster is AKS
+    #[arg(long)]
+    pub no_azure: bool,
+    /// How to sign in to Azure, which is asked about the cluster when it is AKS.
+    #[command(flatten)]
+    pub azure: AzureArgs,
     /// Folder of the new bundle; must be new or empty [default: forensys-<time> in the current folder]
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
@@ -81,6 +88,9 @@ pub struct ScopeArgs {
     /// What stands on every log line beside the line
     #[arg(long, value_enum, default_value_t)]
     pub log_metadata: LogMetadata,
+    /// The AKS cluster in Azure, when it is not found by itself
+    #[arg(num_args = 3, value_names = ["SUBSCRIPTION_ID", "RESOURCE_GROUP_NAME", "CLUSTER_NAME"])]
+    pub aks_cluster: Vec<String>,
     /// Name of the case; stands on every row
     #[arg(long, value_name = "CASE")]
     pub case_id: Option<String>,
@@ -128,6 +138,7 @@ impl ScopeArgs {
             sources: settings::chosen(&self.only, &self.skip),
             exec: !self.no_exec,
             log_metadata: self.log_metadata,
+            aks_cluster: <[String; 3]>::try_from(self.aks_cluster.clone()).ok(),
         }
     }
 }
@@ -159,7 +170,11 @@ pub async fn collect(args: Args, printer: Printer, demo: bool) -> anyhow::Result
     let settings = serde_json::from_value(writer.run().settings.clone())?;
     let stop = CancellationToken::new();
     let listener = signals::cancel_on_signal(stop.clone(), printer);
-    let collector = Collector { cluster, writer, settings, stop, progress: Progress::new(printer) };
+    let azure = match args.no_azure {
+        true => AskAzure::No,
+        false => AskAzure::With(args.azure.open().map_err(|error| format!("{error:#}"))),
+    };
+    let collector = Collector { cluster, writer, settings, stop, azure, progress: Progress::new(printer) };
     let collected = collector.run().await;
     listener.abort();
     collected.map_err(|error| {

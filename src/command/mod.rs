@@ -3,8 +3,11 @@
 pub mod azure_args;
 pub mod cleanup;
 pub mod collect;
+pub mod demo;
+pub mod demo_serve;
 pub mod inspect;
 pub mod provision;
+pub mod run;
 pub mod signals;
 pub mod tables;
 pub mod upload;

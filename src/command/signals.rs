@@ -15,6 +15,14 @@ pub fn cancel_on_signal(stop: CancellationToken, printer: Printer) -> JoinHandle
     })
 }
 
+/// Does the work, or returns nothing when a signal to stop comes first; the work is dropped then.
+pub async fn unless_stopped<T>(work: impl Future<Output = T>) -> std::io::Result<Option<T>> {
+    tokio::select! {
+        done = work => Ok(Some(done)),
+        stopped = signal() => stopped.map(|()| None),
+    }
+}
+
 /// Waits for a signal to stop.
 #[cfg(unix)]
 pub async fn signal() -> std::io::Result<()> {

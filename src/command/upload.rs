@@ -85,12 +85,13 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
         }
     };
     bar.finish();
-    tell(&summary, printer);
+    show(&summary, printer);
+    printer.json(&summary);
     Ok(if summary.spooled() > 0 { ExitStatus::Gaps } else { ExitStatus::Complete })
 }
 
-/// Prints the result.
-pub fn tell(summary: &Summary, printer: Printer) {
+/// Prints the result for people.
+pub fn show(summary: &Summary, printer: Printer) {
     let width = summary.tables.keys().map(String::len).max().unwrap_or_default();
     for (table, total) in &summary.tables {
         let spooled = if total.spooled > 0 { format!(", {} refused", total.spooled) } else { String::new() };
@@ -107,7 +108,6 @@ pub fn tell(summary: &Summary, printer: Printer) {
     if summary.spooled() > 0 {
         printer.text(format!("The refused rows and the reasons are in {}", summary.state_dir.join("spool").display()));
     }
-    printer.json(summary);
 }
 
 /// Progress on standard error: a bar on a terminal, notes only elsewhere.

@@ -5,4 +5,5 @@ pub mod azure;
 pub mod kubernetes;
 pub mod scenario;
 pub mod serve;
+pub mod summary;
 pub mod tls;

@@ -5,5 +5,5 @@ mod azure_simulator;
 mod cluster;
 mod kubernetes_simulator;
 mod official;
-mod upload;
 mod plugin;
+mod upload;

@@ -10,7 +10,8 @@ use uuid::Uuid;
 const TENANT: &str = "7e57da7a-0000-4000-8000-000000000001";
 const CLIENT: &str = "7e57da7a-0000-4000-8000-000000000002";
 const PRINCIPAL: &str = "7e57da7a-0000-4000-8000-000000000003";
-const SUBSCRIPTION: &str = "7e57da7a-0000-4000-8000-000000000004";
+/// The subscription in which the application may create resources.
+pub const SUBSCRIPTION: &str = "7e57da7a-0000-4000-8000-000000000004";
 
 /// The credentials that the in-process Azure accepts. Secrets are new in each process.
 #[derive(Debug)]

@@ -37,7 +37,7 @@ use serde_json::json;
 
 pub use alone::{Served, serve};
 pub use arrivals::StoredRow;
-pub use credentials::{ClientCertificate, Credentials};
+pub use credentials::{ClientCertificate, Credentials, SUBSCRIPTION};
 pub use faults::{Alter, Cut, Fault, Scripted, read_faults};
 pub use settings::{Lags, Settings};
 

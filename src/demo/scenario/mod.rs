@@ -3,6 +3,7 @@
 //! Everything here is made up. Names are fixed and ids follow from them; times are relative to one instant, so that a
 //! recording of the same instant is always the same to the byte.
 
+pub mod aks;
 mod event;
 mod hostile;
 mod objects;
