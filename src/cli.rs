@@ -47,6 +47,8 @@ pub enum Verb {
     Cleanup(Box<command::cleanup::Args>),
     /// Watch all of it on a recorded compromise, on this machine only
     Demo(command::demo::Args),
+    /// Print a script that completes the command line in a shell
+    Completion(command::completion::Args),
     /// Show every table and its columns
     Tables(command::tables::Args),
 }
@@ -96,6 +98,7 @@ async fn dispatch(verb: Verb, printer: Printer) -> anyhow::Result<ExitStatus> {
         Verb::Run(args) => command::run::run(*args, printer).await,
         Verb::Cleanup(args) => command::cleanup::run(*args, printer).await,
         Verb::Demo(args) => command::demo::run(args, printer).await,
+        Verb::Completion(args) => command::completion::run(args, printer).await,
         Verb::Tables(args) => command::tables::run(args, printer).await,
     }
 }

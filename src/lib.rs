@@ -24,6 +24,7 @@ pub mod demo;
 pub mod evidence;
 pub mod failure;
 pub mod provision;
+pub mod reference;
 pub mod table;
 pub mod ui;
 pub mod upload;

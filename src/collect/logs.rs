@@ -47,6 +47,10 @@ impl Collector {
         };
         let stream = match stream {
             Ok(stream) => stream,
+            Err(problem) if is_not_started(&problem) => {
+                let reason = format!("there is no log yet: {}", problem.message);
+                return self.finish_log(unit, Outcome::new(State::Unsupported, reason)).await;
+            }
             Err(problem) => return self.finish_log(unit, outcome::of_problem(&problem)?).await,
         };
         let metadata = target.log_metadata(self.settings.log_metadata);
@@ -135,6 +139,12 @@ impl Reading {
     }
 }
 
+/// Whether the server says that the container has not begun. It answers so with 400 and these words
+/// (`pkg/registry/core/pod`, kubelet): nothing is missing then, there was nothing yet.
+fn is_not_started(problem: &Problem) -> bool {
+    problem.status == Some(400) && problem.message.contains("is waiting to start")
+}
+
 /// Whether a whole body is the one line that stands for a log that could not be got.
 fn is_excuse(body: &[u8]) -> bool {
     let line = body.strip_suffix(b"\n").unwrap_or(body);
@@ -144,5 +154,20 @@ fn is_excuse(body: &[u8]) -> bool {
 impl crate::cluster::Cluster {
     async fn log_of(&self, target: &Target, since: Option<jiff::Timestamp>) -> Result<LogStream, Problem> {
         self.log(&target.log_request(since)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::ProblemKind;
+
+    #[test]
+    fn only_a_container_that_has_not_begun_has_no_log_yet() {
+        let refused = |status, message: &str| Problem { status, ..Problem::new(ProblemKind::Refused, message) };
+        let waiting = "container \"tools\" in pod \"tools\" is waiting to start: ContainerCreating";
+        assert!(is_not_started(&refused(Some(400), waiting)));
+        assert!(!is_not_started(&refused(Some(400), "container x is not valid for pod y")));
+        assert!(!is_not_started(&refused(None, waiting)));
     }
 }

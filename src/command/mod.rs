@@ -3,6 +3,7 @@
 pub mod azure_args;
 pub mod cleanup;
 pub mod collect;
+pub mod completion;
 pub mod demo;
 pub mod demo_serve;
 pub mod inspect;

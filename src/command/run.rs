@@ -20,7 +20,9 @@ use crate::{
 };
 
 /// Collect, provision and upload in one go
+// The verb's arguments hold those of `collect`, whose group has the same name.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Args {
     #[command(flatten)]
     collect: collect::Args,

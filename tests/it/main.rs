@@ -3,6 +3,7 @@
 
 mod azure_simulator;
 mod cluster;
+mod generated;
 mod kubernetes_simulator;
 mod official;
 mod plugin;
