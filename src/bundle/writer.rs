@@ -53,8 +53,9 @@ impl BundleWriter {
         Ok(())
     }
 
-    /// Begins a bundle in a folder that [`Self::prepare`] made. Must be called inside a tokio runtime.
+    /// Begins a bundle in a folder that [`Self::prepare`] checked, or that does not exist. Must be called inside a tokio runtime.
     pub fn create(dir: &Path, run: RunFile) -> anyhow::Result<Self> {
+        fs_err::create_dir_all(dir)?;
         let text = serde_json::to_vec_pretty(&run)?;
         write_durably(dir, "run.json", &text)?;
         Self::open(dir, run, BTreeMap::new(), BTreeMap::new(), 1)

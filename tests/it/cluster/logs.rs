@@ -70,10 +70,11 @@ fn no_bytes_are_lost() {
     assert_eq!(messages[3], "");
     assert_eq!(messages[4], "tab\tquote\"backslash\\ bell\u{7}");
     assert_eq!(messages[5], "a".repeat(20_000));
-    let (pieces, rest) = messages[6..].split_at(2);
-    assert_eq!(pieces.concat(), "b".repeat(70_000), "a line over 60 KiB is two rows");
-    assert_eq!(rows.last().unwrap()["chunk_last"], true);
-    assert!(rest.is_empty(), "{}", rest.len());
+    let pieces = &messages[6..];
+    assert!(pieces.concat() == "b".repeat(70_000), "a line over 60 KiB is several rows");
+    assert!(pieces.len() > 1);
+    let last: Vec<_> = rows[6..].iter().map(|row| row["chunk_last"] == true).collect();
+    assert_eq!(last.iter().position(|last| *last), Some(pieces.len() - 1));
 }
 
 #[test]
