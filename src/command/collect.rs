@@ -39,7 +39,7 @@ pub struct Args {
     /// How to sign in to Azure, which is asked about the cluster when it is AKS.
     #[command(flatten)]
     pub azure: AzureArgs,
-    /// Folder of the new bundle; must be new or empty [default: forensys-<time> in the current folder]
+    /// Folder of the new bundle; must be new or empty [default: forensys-TIME in the current folder]
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
 }

@@ -30,7 +30,7 @@ use crate::{
 pub struct Args {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Folder for everything that is written; must be new or empty [default: forensys-demo-<time> in the current folder]
+    /// Folder for everything that is written; must be new or empty [default: forensys-demo-TIME in the current folder]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
