@@ -115,7 +115,8 @@ fn render(error: &anyhow::Error, printer: Printer) -> ExitStatus {
 
 fn begin_log(verbose: u8) {
     let level = match verbose {
-        0 => "warn",
+        // The client tells in its errors what it would log.
+        0 => "warn,kube_client=off",
         1 => "info,forensys=debug",
         _ => "debug",
     };

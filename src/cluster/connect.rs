@@ -166,6 +166,10 @@ impl ConnectArgs {
             KubeConfigOptions { context: self.context.clone(), cluster: self.cluster.clone(), user: self.user.clone() };
         let Some(kubeconfig) = kubeconfig else { return self.without_kubeconfig() };
         let context = self.context.clone().or_else(|| kubeconfig.current_context.clone());
+        // An empty kubeconfig and --server are enough for kubectl.
+        if self.server.is_some() && context.as_deref().is_none_or(str::is_empty) {
+            return self.without_kubeconfig();
+        }
         let known: Vec<_> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| match error {
             KubeconfigError::LoadContext(name) => Failure::new(

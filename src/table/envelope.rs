@@ -16,7 +16,7 @@ pub const COLUMNS: &[Column] = &[
         "`EventTime` where there is one, else the time of collection. Azure replaces its copy when it is more than two days old: query `EventTime`.",
     ),
     column("EventTime", Kind::DateTime, "The evidence's own time, never rewritten; absent when the evidence has none."),
-    column("CaseId", Kind::String, "The case that the responder named with `--case`."),
+    column("CaseId", Kind::String, "The case that the responder named with `--case-id`."),
     column("RunId", Kind::String, "ULID of the collection."),
     column(
         "RecordId",

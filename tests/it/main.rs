@@ -3,6 +3,7 @@
 
 mod azure_simulator;
 mod cluster;
+mod command_line;
 mod generated;
 mod kubernetes_simulator;
 mod official;
