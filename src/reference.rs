@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
+    cluster::Level,
     evidence::registry::{self, Access},
     provision, table,
 };
@@ -30,7 +31,7 @@ pub fn cluster_rights() -> String {
     let mut text = String::from("| resource | verbs | what for |\n|---|---|---|\n");
     for right in registry::access() {
         let group = if right.group.is_empty() { "" } else { &format!(".{}", right.group) };
-        let exec = if right.exec { " (not with `--no-exec`)" } else { "" };
+        let exec = if right.level == Level::Exec { " (not with `--no-exec`)" } else { "" };
         let verbs = right.verbs.join(", ");
         text.push_str(&format!("| `{}{group}` | {verbs} | {}{exec} |\n", right.resource, right.purpose));
     }
@@ -60,13 +61,13 @@ pub fn custom_role() -> String {
 
 /// `plugin/rbac/collector.yaml`: read everything but histories, in the whole cluster.
 pub fn collector_role() -> String {
-    let rules = rules(registry::access().iter().filter(|right| !right.exec));
+    let rules = rules(registry::access().iter().filter(|right| right.level == Level::Core));
     role("ClusterRole", "forensys-collector", "Collects from all namespaces. Changes nothing.", &rules)
 }
 
 /// `plugin/rbac/collector-exec.yaml`: what reading histories needs beyond that.
 pub fn exec_role() -> String {
-    let rules = rules(registry::access().iter().filter(|right| right.exec));
+    let rules = rules(registry::access().iter().filter(|right| right.level == Level::Exec));
     role(
         "ClusterRole",
         "forensys-collector-exec",

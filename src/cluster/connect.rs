@@ -8,7 +8,7 @@ use kube::{
     config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use super::{actions::Actions, guard::Guard, problem::Problem, request::chain};
+use super::{actions::Actions, guard::Guard, level::Levels, problem::Problem, request::chain};
 use crate::failure::Failure;
 
 /// kubectl's own connection flags, with kubectl's meaning.
@@ -93,9 +93,9 @@ impl Connection {
         &self.config.default_namespace
     }
 
-    /// The client: everything it sends passes the guard and is recorded in `actions`.
-    pub fn open(self, actions: Actions, run_id: &str) -> anyhow::Result<Cluster> {
-        let guard = Guard::new(actions.clone(), run_id)?;
+    /// The client: everything it sends passes the guard, which knows the levels, and is recorded in `actions`.
+    pub fn open(self, actions: Actions, run_id: &str, levels: Levels) -> anyhow::Result<Cluster> {
+        let guard = Guard::new(actions.clone(), run_id, levels)?;
         let client = ClientBuilder::try_from(self.config)
             .map_err(|error| {
                 Failure::new(

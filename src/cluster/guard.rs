@@ -16,21 +16,39 @@ use kube::client::Body;
 use tower::{BoxError, Layer, Service};
 use uuid::Uuid;
 
-use super::actions::{Actions, Answer};
+use super::{
+    actions::{Actions, Answer},
+    level::{Level, Levels},
+};
 
 /// Header that names a request in the audit log (kube-apiserver, `audit.k8s.io/v1` `auditID`).
 pub(super) const AUDIT_ID: &str = "audit-id";
 
-/// Whether a request may leave: reads of anything but secrets and node proxies, exec, and the reviews that ask what is allowed.
+/// The level that a request belongs to; none when no level lets it out. Core are reads of anything but secrets and node proxies, and
+/// the reviews that ask what is allowed.
 ///
-/// `GET` with `watch` or `follow` reads, too. Exec over WebSocket is a `GET` or `POST` on the `exec` subresource.
-pub fn is_allowed(method: &Method, path: &str) -> bool {
+/// `GET` with `watch` or `follow` reads, too. Exec over WebSocket is a `GET` or `POST` on the `exec` subresource. Of a node's proxy
+/// only the log files of pods can be read (`/logs/pods/…`, kubelet's system log handler).
+pub fn level_of(method: &Method, path: &str) -> Option<Level> {
+    let path = path.strip_suffix('/').filter(|path| path.contains("/proxy/logs/")).unwrap_or(path);
     let parts: Vec<&str> = path.split('/').skip(1).collect();
-    if parts.iter().any(|part| part.is_empty() || part.contains('%') || *part == "..") && path != "/" {
-        return false;
+    if parts.iter().any(|part| part.is_empty() || part.contains('%') || *part == ".." || *part == ".") && path != "/" {
+        return None;
     }
     match parts.as_slice() {
-        ["api", "v1", "namespaces", _, "pods", _, "exec"] => *method == Method::GET || *method == Method::POST,
+        ["api", "v1", "namespaces", _, "pods", _, "exec"] => {
+            (*method == Method::GET || *method == Method::POST).then_some(Level::Exec)
+        }
+        ["api", "v1", "namespaces", _, "pods", _, "ephemeralcontainers"] => {
+            (*method == Method::PATCH).then_some(Level::DebugContainer)
+        }
+        ["api", "v1", "nodes", _, "proxy", "logs", "pods", ..] => (*method == Method::GET).then_some(Level::NodeLogs),
+        parts => is_core(method, parts).then_some(Level::Core),
+    }
+}
+
+fn is_core(method: &Method, parts: &[&str]) -> bool {
+    match parts {
         ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"]
         | ["apis", "authentication.k8s.io", "v1", "selfsubjectreviews"] => *method == Method::POST,
         _ if *method != Method::GET => false,
@@ -55,13 +73,14 @@ fn is_readable(parts: &[&str]) -> bool {
 pub struct Guard {
     actions: Actions,
     user_agent: HeaderValue,
+    levels: Levels,
 }
 
 impl Guard {
-    /// A gate that records in `actions` and names the run in the User-Agent.
-    pub fn new(actions: Actions, run_id: &str) -> anyhow::Result<Self> {
+    /// A gate that lets out what belongs to `levels`, records in `actions` and names the run in the User-Agent.
+    pub fn new(actions: Actions, run_id: &str, levels: Levels) -> anyhow::Result<Self> {
         let name = format!("kubectl-forensys/{} run/{run_id}", env!("CARGO_PKG_VERSION"));
-        Ok(Self { actions, user_agent: HeaderValue::from_str(&name)? })
+        Ok(Self { actions, user_agent: HeaderValue::from_str(&name)?, levels })
     }
 }
 
@@ -118,7 +137,8 @@ impl<S> Guarded<S> {
     /// Refuses a request, or names it and records that it leaves.
     fn admit(&self, request: &mut Request<Body>) -> Result<Answer, BoxError> {
         let path = request.uri().path();
-        if !is_allowed(request.method(), path) {
+        let level = level_of(request.method(), path);
+        if level.is_none_or(|level| !self.guard.levels.has(level)) {
             return Err(format!("{} {path} is not on the list of requests that may leave", request.method()).into());
         }
         let id = match request.headers().get(AUDIT_ID).and_then(|value| value.to_str().ok()) {
@@ -185,6 +205,25 @@ where
 mod tests {
     use super::*;
 
+    fn is_allowed(method: &Method, path: &str) -> bool {
+        level_of(method, path).is_some()
+    }
+
+    #[test]
+    fn what_leaves_a_footprint_belongs_to_a_level_of_its_own() {
+        for (method, path, level) in [
+            (Method::GET, "/api/v1/pods", Level::Core),
+            (Method::GET, "/api/v1/namespaces/shop/pods/web/exec", Level::Exec),
+            (Method::GET, "/api/v1/nodes/n1/proxy/logs/pods/shop_web_u/app/", Level::NodeLogs),
+            (Method::GET, "/api/v1/nodes/n1/proxy/logs/pods/shop_web_u/app/0.log.20260102-030405.gz", Level::NodeLogs),
+            (Method::PATCH, "/api/v1/namespaces/shop/pods/web/ephemeralcontainers", Level::DebugContainer),
+        ] {
+            assert_eq!(level_of(&method, path), Some(level), "{path}");
+        }
+        let core = Levels::default();
+        assert!(core.has(Level::Core) && !Level::ALL[1..].iter().any(|level| core.has(*level)));
+    }
+
     #[test]
     fn reads_pass_and_writes_do_not() {
         let get = |path| is_allowed(&Method::GET, path);
@@ -205,6 +244,9 @@ mod tests {
             "/api/v1/secrets",
             "/api/v1/namespaces/shop/secrets/token",
             "/api/v1/nodes/n1/proxy/run",
+            "/api/v1/nodes/n1/proxy/logs/audit.log",
+            "/api/v1/nodes/n1/proxy/logs/pods/../audit.log",
+            "/api/v1/nodes/n1/proxy/logs/pods/./x//y",
             "/api/v1/namespaces/shop/pods/web/attach",
             "/api/v1/namespaces/shop/pods/web/portforward",
             "/api/v1/namespaces/shop/../secrets",

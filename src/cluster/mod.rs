@@ -9,11 +9,13 @@ pub mod exec;
 pub mod guard;
 pub mod history_frames;
 pub mod history_script;
+pub mod level;
 pub mod list;
 pub mod log_stream;
 pub mod problem;
 mod request;
 
 pub use connect::{Cluster, ConnectArgs};
+pub use level::{Level, Levels};
 pub use list::{Page, Resource};
 pub use problem::{Problem, ProblemKind};

@@ -51,7 +51,8 @@ pub async fn begin(dir: &Path, connection: Connection, asked: Asked) -> anyhow::
 pub async fn resume(dir: &Path, connection: Connection) -> anyhow::Result<(Cluster, BundleWriter)> {
     let run = RunFile::read(dir)?;
     let server = connection.server();
-    let cluster = connection.open(Actions::open(&dir.join(ACTIONS))?, &run.run_id)?;
+    let settings: Settings = serde_json::from_value(run.settings.clone())?;
+    let cluster = connection.open(Actions::open(&dir.join(ACTIONS))?, &run.run_id, settings.levels())?;
     reach(&cluster, &server).await?;
     let uid = identity(&cluster).await;
     if let (Some(before), Some(now)) = (&run.cluster_uid, &uid)
@@ -75,7 +76,7 @@ async fn first_words(
 ) -> anyhow::Result<(Cluster, RunFile)> {
     let server = connection.server();
     let context = connection.context.clone();
-    let cluster = connection.open(Actions::open(&dir.join(ACTIONS))?, run_id)?;
+    let cluster = connection.open(Actions::open(&dir.join(ACTIONS))?, run_id, asked.settings.levels())?;
     let server_version = reach(&cluster, &server).await?;
     for namespace in asked.settings.namespaces.iter().flatten() {
         must_exist(&cluster, namespace).await?;

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cluster::list::Selectors, evidence::Source, evidence::log_lines::LogRow, table::Row as _};
+use crate::{
+    cluster::{Levels, list::Selectors},
+    evidence::{Source, log_lines::LogRow},
+    table::Row as _,
+};
 
 /// What stands on every log line beside the line itself. All of it is in `pods_CL` and `containers_CL` anyway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -42,6 +46,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How far the collection may reach.
+    pub fn levels(&self) -> Levels {
+        Levels { exec: self.exec, ..Levels::default() }
+    }
+
     /// What narrows the list of pods.
     pub fn pod_selectors(&self) -> Selectors {
         Selectors { labels: self.selector.clone(), fields: self.field_selector.clone() }

@@ -15,7 +15,10 @@ use super::{
     service_accounts::{ServiceAccountRow, ServiceAccounts},
     suspicious_pods::SuspiciousPodRow,
 };
-use crate::table::{Row, Table};
+use crate::{
+    cluster::Level,
+    table::{Row, Table},
+};
 
 /// A kind of evidence that can be chosen with `--only` and left out with `--skip`.
 #[derive(
@@ -123,8 +126,8 @@ pub struct Access {
     pub resource: &'static str,
     /// Verbs.
     pub verbs: &'static [&'static str],
-    /// Whether only reading history through exec needs it.
-    pub exec: bool,
+    /// The level that needs it.
+    pub level: Level,
 }
 
 /// Every right: one per list, and those of namespaces, logs and exec.
@@ -134,11 +137,11 @@ pub fn access() -> Vec<Access> {
         group: resource.group,
         resource: resource.plural,
         verbs: &["get", "list"],
-        exec: false,
+        level: Level::Core,
     };
     let mut rights: Vec<_> =
         LISTINGS.iter().chain([&PODS]).map(|entry| list(entry.resource(), entry.source().name())).collect();
-    let core = |resource, purpose, verbs| Access { purpose, group: "", resource, verbs, exec: false };
+    let core = |resource, purpose, verbs| Access { purpose, group: "", resource, verbs, level: Level::Core };
     rights.push(core(
         "namespaces",
         "finding the namespaces to fall back to, and the cluster's identity",
@@ -147,7 +150,7 @@ pub fn access() -> Vec<Access> {
     rights.push(core("nodes", "finding the AKS cluster in Azure", &["get", "list"]));
     rights.push(core("pods/log", "logs", &["get"]));
     // From Kubernetes 1.35 on, exec over WebSocket asks for both verbs.
-    rights.push(Access { exec: true, ..core("pods/exec", "history", &["get", "create"]) });
+    rights.push(Access { level: Level::Exec, ..core("pods/exec", "history", &["get", "create"]) });
     rights
 }
 

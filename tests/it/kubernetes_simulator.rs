@@ -5,8 +5,8 @@ use std::path::Path;
 use forensys::{
     bundle::{Bundle, BundleWriter, FORMAT, Outcome, RunFile, SealStatus, State},
     cluster::{
-        Cluster, ConnectArgs, ProblemKind, Resource, actions::Actions, history_frames, history_script, list::Selectors,
-        log_stream::LogRequest,
+        Cluster, ConnectArgs, Levels, ProblemKind, Resource, actions::Actions, history_frames, history_script,
+        list::Selectors, log_stream::LogRequest,
     },
     demo::{
         kubernetes::{Fault, Kubernetes, KubernetesHandle, Settings, serve},
@@ -52,7 +52,7 @@ async fn served(settings: Settings) -> Served {
 async fn client(kubeconfig: &Path, folder: &Path) -> Cluster {
     let args = ConnectArgs { kubeconfig: Some(kubeconfig.to_owned()), ..ConnectArgs::default() };
     let actions = Actions::open(&folder.join("actions.jsonl")).unwrap();
-    args.resolve().await.unwrap().open(actions, "run-of-the-test").unwrap()
+    args.resolve().await.unwrap().open(actions, "run-of-the-test", Levels { exec: true, ..Levels::default() }).unwrap()
 }
 
 async fn compromise() -> Served {
@@ -122,7 +122,7 @@ async fn a_wrong_token_is_not_accepted() {
     let args = ConnectArgs { server: Some(served.api.url()), token: Some("other".into()), ..ConnectArgs::default() };
     let args = ConnectArgs { kubeconfig: Some(served.folder.path().join("kubeconfig")), ..args };
     let actions = Actions::open(&served.folder.path().join("other.jsonl")).unwrap();
-    let cluster = args.resolve().await.unwrap().open(actions, "run").unwrap();
+    let cluster = args.resolve().await.unwrap().open(actions, "run", Levels::default()).unwrap();
     assert_eq!(cluster.version().await.unwrap_err().kind, ProblemKind::Unauthenticated);
 }
 
