@@ -71,6 +71,9 @@ pub struct Coverage {
     /// Time of the youngest record seen.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last: Option<Timestamp>,
+    /// When the thing began that the records are of: a container instance.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub started: Option<Timestamp>,
     /// Bytes received from the cluster.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bytes: Option<u64>,

@@ -77,6 +77,14 @@ impl PartWriter {
         .map_err(|error| std::io::Error::new(error.kind(), format!("writing {}: {error}", self.path.display())))
     }
 
+    /// Hands what is buffered to the system, so that it survives the end of this process. What is compressed stays behind.
+    pub(super) fn flush(&mut self) -> std::io::Result<()> {
+        match &mut self.encoder {
+            Encoder::Plain(file) => file.flush(),
+            Encoder::Zstd(_) => Ok(()),
+        }
+    }
+
     /// Rows written so far.
     pub(super) fn rows(&self) -> u64 {
         self.entry.rows

@@ -32,7 +32,7 @@ pub(super) fn adopt(
             continue;
         }
         let table = path.strip_prefix("tables/").and_then(|rest| rest.split('/').next()).map(str::to_owned);
-        let rows = if table.is_some() { cut_to_whole_rows(&dir.join(&path))? } else { 0 };
+        let rows = if can_go_on(&path) { cut_to_whole_rows(&dir.join(&path))? } else { 0 };
         let (bytes, sha256) = digest::of_file(&dir.join(&path))?;
         let now = Timestamp::now();
         adopted.push(JournalLine {
@@ -56,9 +56,14 @@ pub(super) fn interrupted_parts<'a>(lines: impl Iterator<Item = &'a JournalLine>
     lines
         .filter(|line| matches!(line.state, State::Interrupted | State::Failed | State::Truncated))
         .flat_map(|line| &line.parts)
-        .filter(|part| part.table.is_some())
+        .filter(|part| can_go_on(&part.path))
         .map(|part| (part.path.clone(), part.clone()))
         .collect()
+}
+
+/// Whether a part can be written on where it was cut off: lines can, what is compressed cannot.
+fn can_go_on(path: &str) -> bool {
+    path.ends_with(".jsonl")
 }
 
 /// Cuts a torn last line, and the pieces of a row whose last piece is missing. Returns how many rows stay.

@@ -1,8 +1,9 @@
 //! A unit of work as its source sees it: rows and raw objects go in, an outcome ends it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     io::{BufRead as _, BufReader},
+    path::Path,
 };
 
 use jiff::Timestamp;
@@ -51,6 +52,8 @@ pub struct Unit {
     path: Vec<String>,
     started: Timestamp,
     window: Window,
+    /// Rows that are there already, by `RecordId`, where each is to be taken once only.
+    known: Option<HashSet<String>>,
     parts: BTreeMap<String, PartWriter>,
 }
 
@@ -64,6 +67,7 @@ impl Unit {
             path,
             started: Timestamp::now(),
             window: Window::default(),
+            known: None,
             parts: BTreeMap::new(),
         }
     }
@@ -90,12 +94,56 @@ impl Unit {
             return Ok(());
         }
         let rendered = render(row, self.writer.envelope(), event_time, Timestamp::now());
+        if let Some(known) = &mut self.known
+            && !known.insert(record_id(&rendered.bytes).unwrap_or_default())
+        {
+            return Ok(());
+        }
         self.append(R::TABLE, &rendered.bytes, rendered.rows)
     }
 
     /// Adds lines that are rendered already.
     pub fn append(&mut self, table: &'static Table, lines: &[u8], rows: u64) -> anyhow::Result<()> {
         self.open(table)?.write(lines, rows)?;
+        Ok(())
+    }
+
+    /// Adds a line of JSON, without its newline, that can be read on where a kill cuts the file off: it is not compressed.
+    pub fn raw_line(&mut self, kind: &str, line: &[u8]) -> anyhow::Result<()> {
+        let (path, dir) = (self.raw_line_path(kind), self.writer.dir().to_owned());
+        let part = entry(&mut self.parts, path, |path| PartWriter::create(&dir, path, None))?;
+        part.write(line, 0)?;
+        part.write(b"\n", 1)?;
+        Ok(())
+    }
+
+    /// Hands everything to the system, so that it survives the end of this process.
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        self.parts.values_mut().try_for_each(|part| Ok(part.flush()?))
+    }
+
+    /// Goes on in the parts that an earlier attempt left for these tables and for the lines of a kind, however it ended. From now on each
+    /// row is taken once only.
+    pub fn continue_all(&mut self, tables: &[&'static Table], kind: &str) -> anyhow::Result<()> {
+        let mut known = HashSet::new();
+        let paths = tables.iter().map(|table| self.table_path(table)).chain([self.raw_line_path(kind)]);
+        for path in paths.collect::<Vec<_>>() {
+            if let Some(left) = self.writer.part_to_go_on(&self.full_name(), &path) {
+                self.go_on(path, left, &mut |row| known.extend(record_id(row)))?;
+            }
+        }
+        self.known = Some(known);
+        Ok(())
+    }
+
+    /// Takes no row that another unit has already.
+    pub fn leave_out_rows_of(&mut self, source: &str, path: &[&str]) -> anyhow::Result<()> {
+        let name = Self::name(source, path);
+        let parts = self.writer.with_units(|units| units.get(&name).map(|line| line.parts.clone()).unwrap_or_default());
+        let known = self.known.get_or_insert_default();
+        for part in parts.iter().filter(|part| part.table.is_some()) {
+            visit_lines(&self.writer.dir().join(&part.path), &mut |row| known.extend(record_id(row)))?;
+        }
         Ok(())
     }
 
@@ -124,14 +172,22 @@ impl Unit {
     pub fn continue_part(&mut self, table: &'static Table, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
         let path = self.table_path(table);
         let Some(left) = self.writer.interrupted_part(&self.full_name(), &path) else { return Ok(false) };
-        let mut lines = BufReader::new(fs_err::File::open(self.writer.dir().join(&path))?);
-        let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line)? > 0 {
-            visit(&line);
-            line.clear();
-        }
-        self.parts.insert(path, PartWriter::append(self.writer.dir(), left)?);
+        self.go_on(path, left, visit)?;
         Ok(true)
+    }
+
+    fn go_on(&mut self, path: String, left: PartEntry, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
+        visit_lines(&self.writer.dir().join(&path), visit)?;
+        self.parts.insert(path, PartWriter::append(self.writer.dir(), left)?);
+        Ok(())
+    }
+
+    /// The rows of a table that were written so far, for reading on after a break.
+    pub fn written(&mut self, table: &'static Table, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
+        let path = self.table_path(table);
+        let Some(part) = self.parts.get_mut(&path) else { return Ok(()) };
+        part.flush()?;
+        visit_lines(&self.writer.dir().join(&path), visit)
     }
 
     /// Throws away what was written so far, to begin the unit again (a list whose pages expired).
@@ -144,11 +200,9 @@ impl Unit {
 
     /// Removes what an earlier attempt wrote for this unit: it is derived, and derived anew.
     pub fn replace_earlier(&mut self) -> anyhow::Result<()> {
-        let units = self.writer.units();
-        for part in units.get(&self.full_name()).into_iter().flat_map(|line| &line.parts) {
-            fs_err::remove_file(self.writer.dir().join(&part.path))?;
-        }
-        Ok(())
+        let name = self.full_name();
+        let parts = self.writer.with_units(|units| units.get(&name).map(|line| line.parts.clone()).unwrap_or_default());
+        parts.iter().try_for_each(|part| Ok(fs_err::remove_file(self.writer.dir().join(&part.path))?))
     }
 
     /// Ends the unit and hands it to the journal. Parts of an earlier attempt that were not written again stay with the unit.
@@ -179,6 +233,10 @@ impl Unit {
         format!("{}/{}", self.source, self.path.join("/"))
     }
 
+    fn raw_line_path(&self, kind: &str) -> String {
+        format!("raw/{}/{}.jsonl", component(kind), self.path.join("/"))
+    }
+
     fn table_path(&self, table: &Table) -> String {
         format!("tables/{}/{}.jsonl", table.name, self.path.join("/"))
     }
@@ -188,6 +246,28 @@ impl Unit {
         let dir = self.writer.dir().to_owned();
         entry(&mut self.parts, path, |path| PartWriter::create(&dir, path, Some(table.name.to_owned())))
     }
+}
+
+/// Every line of a file, with its newline.
+fn visit_lines(path: &Path, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
+    let mut lines = BufReader::new(fs_err::File::open(path)?);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        visit(&line);
+        line.clear();
+    }
+    Ok(())
+}
+
+/// The `RecordId` of a row as it was written.
+fn record_id(row: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Kept {
+        #[serde(rename = "RecordId")]
+        record: String,
+    }
+    let first = row.split_inclusive(|&byte| byte == b'\n').next()?;
+    serde_json::from_slice::<Kept>(first).ok().map(|kept| kept.record)
 }
 
 /// The part of a path, made when it is asked for the first time.

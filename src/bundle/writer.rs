@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use super::{
     GapEntry,
     commit::{Committer, sync_folder},
-    journal::{self, JournalLine, PartEntry},
+    journal::{self, Coverage, JournalLine, PartEntry},
     manifest::Manifest,
     name::component,
     resume,
@@ -131,12 +131,25 @@ impl BundleWriter {
 
     /// Whether an earlier attempt brought the unit to an end that needs no repetition.
     pub fn is_done(&self, source: &str, path: &[&str]) -> bool {
-        self.units().get(&Unit::name(source, path)).is_some_and(|line| line.state.is_final())
+        self.with_units(|units| units.get(&Unit::name(source, path)).is_some_and(|line| line.state.is_final()))
     }
 
-    /// Every unit as it stands now, by name.
-    pub fn units(&self) -> BTreeMap<String, JournalLine> {
-        self.0.units.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// How much of a unit was seen when it last ended, where it ever did.
+    pub fn coverage(&self, source: &str, path: &[&str]) -> Option<Coverage> {
+        self.with_units(|units| units.get(&Unit::name(source, path)).map(|line| line.coverage.clone()))
+    }
+
+    /// Whether any unit whose name begins with `prefix`, but for the one called `except`, came to an end that needs no repetition.
+    pub fn any_done_below(&self, prefix: &str, except: &str) -> bool {
+        self.with_units(|units| {
+            let below = units.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix));
+            below.into_iter().any(|(name, line)| name != except && line.state.is_final())
+        })
+    }
+
+    /// Looks at the units without copying them: there may be as many as the cluster has containers.
+    pub(super) fn with_units<T>(&self, look: impl FnOnce(&BTreeMap<String, JournalLine>) -> T) -> T {
+        look(&self.0.units.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Seals the bundle: journals what is left, then derives and writes the manifest. Returns it with its own SHA-256.
@@ -144,13 +157,12 @@ impl BundleWriter {
         if let Some(committer) = self.0.committer.lock().await.take() {
             committer.close().await.context("the journal could not be written")?;
         }
-        seal::write(&self.0.dir, &self.0.run, &self.units(), self.0.attempt, status)
+        self.with_units(|units| seal::write(&self.0.dir, &self.0.run, units, self.0.attempt, status))
     }
 
     /// What is missing so far, and what is to be noted.
     pub fn gaps(&self) -> Vec<GapEntry> {
-        let units = self.units();
-        seal::gaps(&seal::effective(&units))
+        self.with_units(|units| seal::gaps(&seal::effective(units)))
     }
 
     /// The raw objects that a finished unit kept, one by one. Errors when the file cannot be read.
@@ -171,10 +183,19 @@ impl BundleWriter {
         own.or_else(|| self.0.interrupted.get(path).cloned())
     }
 
+    /// The part at a path that a unit goes on writing although it ended before, however it ended.
+    pub(super) fn part_to_go_on(&self, unit: &str, path: &str) -> Option<PartEntry> {
+        let own = |units: &BTreeMap<String, JournalLine>| {
+            units.get(unit).and_then(|line| line.parts.iter().find(|part| part.path == path).cloned())
+        };
+        self.with_units(own).or_else(|| self.0.interrupted.get(path).cloned())
+    }
+
     /// The parts of a unit that ended with something missing.
     pub(super) fn earlier_parts(&self, unit: &str) -> Vec<PartEntry> {
-        let units = self.0.units.lock().unwrap_or_else(PoisonError::into_inner);
-        units.get(unit).filter(|line| line.state.is_gap()).map(|line| line.parts.clone()).unwrap_or_default()
+        self.with_units(|units| {
+            units.get(unit).filter(|line| line.state.is_gap()).map(|line| line.parts.clone()).unwrap_or_default()
+        })
     }
 
     pub(super) async fn commit(&self, line: JournalLine) -> anyhow::Result<()> {

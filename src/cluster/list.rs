@@ -80,6 +80,21 @@ pub struct Selectors {
     pub fields: Option<String>,
 }
 
+impl Selectors {
+    pub(super) fn append_to(&self, target: &mut String) {
+        for (name, value) in [("labelSelector", &self.labels), ("fieldSelector", &self.fields)] {
+            if let Some(value) = value {
+                append_parameter(target, name, value);
+            }
+        }
+    }
+}
+
+/// Appends a parameter to a target that has some already.
+pub(super) fn append_parameter(target: &mut String, name: &str, value: &str) {
+    target.push_str(&format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+}
+
 impl Cluster {
     /// One page of a list: the first, or the one that a token of the page before names.
     /// A problem of kind [`ProblemKind::Gone`] means that the pages expired and the list has to begin again.
@@ -91,15 +106,9 @@ impl Cluster {
         next: Option<&str>,
     ) -> Result<Page, Problem> {
         let mut target = format!("{}?limit={PAGE}", resource.path(namespace));
-        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        for (name, value) in [
-            ("labelSelector", selectors.labels.as_deref()),
-            ("fieldSelector", selectors.fields.as_deref()),
-            ("continue", next),
-        ] {
-            if let Some(value) = value {
-                target.push_str(&format!("&{name}={}", encode(value)));
-            }
+        selectors.append_to(&mut target);
+        if let Some(next) = next {
+            append_parameter(&mut target, "continue", next);
         }
         let response = self.get(&target, &HeaderMap::new()).await?;
         let body = tokio::time::timeout(Duration::from_secs(120), read_body(response))

@@ -27,6 +27,8 @@ pub struct LogRequest {
     pub container: String,
     /// The terminated instance before the current one.
     pub previous: bool,
+    /// Not much more than so many bytes, from the beginning; the server may cut inside a line.
+    pub limit: Option<u64>,
     /// Nothing older. The server knows whole seconds only: it gets the second before, the caller drops the rest.
     pub since: Option<Timestamp>,
 }
@@ -44,7 +46,30 @@ impl LogRequest {
         if let Some(since) = self.since.and_then(|since| since.checked_sub(SignedDuration::from_secs(1)).ok()) {
             target.push_str(&format!("&sinceTime={}", since.strftime("%Y-%m-%dT%H%%3A%M%%3A%SZ")));
         }
+        if let Some(limit) = self.limit {
+            target.push_str(&format!("&limitBytes={limit}"));
+        }
         target
+    }
+}
+
+/// A file below a node's `/var/log/pods`, or a folder of it, as the kubelet's system log handler serves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeLogFile {
+    /// Name of the node.
+    pub node: String,
+    /// Folder of the pod, `NAMESPACE_NAME_UID`.
+    pub pod: String,
+    /// Name of the container.
+    pub container: String,
+    /// Name of the file; empty for the list of files.
+    pub file: String,
+}
+
+impl NodeLogFile {
+    /// Path of the request (`get` on `nodes/proxy`).
+    pub fn target(&self) -> String {
+        format!("/api/v1/nodes/{}/proxy/logs/pods/{}/{}/{}", self.node, self.pod, self.container, self.file)
     }
 }
 
@@ -76,12 +101,21 @@ impl LogStream {
 }
 
 impl Cluster {
+    /// Opens a file of a node, or the list of files.
+    pub async fn node_log(&self, file: &NodeLogFile) -> Result<LogStream, Problem> {
+        self.stream(&file.target()).await
+    }
+
     /// Opens a log. An answer 204 (a pod without a node) is an empty log.
     pub async fn log(&self, request: &LogRequest) -> Result<LogStream, Problem> {
+        self.stream(&request.target()).await
+    }
+
+    async fn stream(&self, target: &str) -> Result<LogStream, Problem> {
         let mut headers = HeaderMap::new();
         // Only the first member of a gzip body is decoded by the client, and log bodies may have several.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let response = self.get(&request.target(), &headers).await?;
+        let response = self.get(target, &headers).await?;
         Ok(LogStream { body: response.into_body() })
     }
 }
@@ -97,11 +131,12 @@ mod tests {
             pod: "web".into(),
             container: "app".into(),
             previous: true,
+            limit: Some(7),
             since: Some("2026-01-02T03:04:05.999999999Z".parse().unwrap()),
         };
         assert_eq!(
             request.target(),
-            "/api/v1/namespaces/shop/pods/web/log?container=app&timestamps=true&previous=true&sinceTime=2026-01-02T03%3A04%3A04Z"
+            "/api/v1/namespaces/shop/pods/web/log?container=app&timestamps=true&previous=true&sinceTime=2026-01-02T03%3A04%3A04Z&limitBytes=7"
         );
     }
 }

@@ -1,14 +1,17 @@
 //! What is read of containers, in the order of volatility, so many at once overall and so many on each node.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
 };
 
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    Collector, lists,
+    Collector,
+    lists::{self, Scope},
+    logs::Done,
+    schedule::Schedule,
     targets::{self, Target, Urgency},
 };
 use crate::{
@@ -19,7 +22,9 @@ use crate::{
 /// Requests for logs and histories under way at once.
 const OVERALL: usize = 32;
 /// The same, on one node: its kubelet serves them all.
-const PER_NODE: usize = 8;
+const PER_NODE: usize = 32;
+/// A node that did not answer so many times in a row is left alone until the end.
+const MOST_SILENCES: u32 = 8;
 
 /// Something to read of a container.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,133 +33,276 @@ pub(super) struct Job {
     target: Arc<Target>,
 }
 
+/// The order of reading: logs of what is dying and of what has just begun, histories, the other logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    DyingLog,
+    YoungLog,
+    History,
+    Log,
+}
+
 impl Collector {
-    /// Lists the pods and returns what there is to read of them.
-    pub(super) async fn pods(self: Arc<Self>) -> anyhow::Result<Vec<Target>> {
+    /// Lists the pods. Returns what there is to read of them, and the scopes that were read.
+    pub(super) async fn pods(self: Arc<Self>) -> anyhow::Result<(Vec<Target>, Vec<Scope>)> {
         if !self.settings.sources.iter().any(|source| source.needs_pods()) {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let mut found: Vec<Target> = Vec::new();
         let listing = Pods { suspicious: self.wants(Source::SuspiciousPods) };
         let visit: lists::Visit<'_> = &mut |object| {
             // An object that is no pod is the list's gap; there is nothing to read of it.
             if let Ok(pod) = serde_json::from_str(object) {
-                found.extend(targets::of_pod(&pod));
+                found.extend(targets::of_pod(&pod, self.writer.run().started));
             }
         };
-        self.list_kind(&listing, visit).await?;
-        // A list that began again because its pages expired shows pods twice.
-        let mut seen = std::collections::HashSet::new();
-        found.retain(|target| seen.insert((target.path(), target.previous)));
-        Ok(found)
+        let scopes = self.list_kind(&listing, visit).await?;
+        Ok((found, scopes))
     }
 }
 
-/// The jobs in their order: logs of what is dying, histories, the other logs. What an earlier attempt finished is left out.
-pub(super) fn plan(collector: &Collector, targets: Vec<Target>) -> Vec<Job> {
-    let targets: Vec<_> = targets.into_iter().map(Arc::new).collect();
-    let logs = |urgency| {
-        let chosen = targets.iter().filter(move |target| target.urgency == urgency);
-        chosen.map(|target| Job { source: Source::Logs, target: Arc::clone(target) })
-    };
-    let histories = targets
-        .iter()
-        .filter(|target| !target.previous)
-        .map(|target| Job { source: Source::History, target: Arc::clone(target) });
-    let jobs: Vec<Job> = logs(Urgency::Dying)
-        .chain(histories)
-        .chain(logs(Urgency::Steady))
-        .filter(|job| collector.wants(job.source) && (job.source != Source::History || collector.settings.exec))
-        .filter(|job| !job.is_done(collector))
-        .collect();
-    let shells = |job: &&Job| job.source == Source::History && job.target.without_exec().is_none();
-    collector.progress.planned(jobs.iter().filter(shells).count(), jobs.len());
-    jobs
-}
-
-/// Does all jobs, and once more those that failed for a reason that may have passed.
+/// Reads of all targets what there is to read, those included that are `found` meanwhile, until `others` have ended, too; then once more
+/// what failed for a reason that may have passed.
 ///
 /// # Errors
 /// The bundle cannot be written; the jobs under way were stopped.
-pub(super) async fn run(collector: &Arc<Collector>, jobs: Vec<Job>) -> anyhow::Result<()> {
-    let again = round(collector, jobs).await?;
+pub(super) async fn run(
+    collector: &Arc<Collector>,
+    targets: Vec<Target>,
+    found: mpsc::Receiver<Vec<Target>>,
+    others: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let mut reading = Reading::new(collector, found);
+    reading.plan(targets);
+    reading.announce();
+    reading.until(others).await?;
+    let not_begun = std::mem::take(&mut reading.not_begun);
+    not_begun.into_values().for_each(|job| reading.schedule(job));
+    reading.until(std::future::ready(())).await?;
+    let again = std::mem::take(&mut reading.again);
     if !again.is_empty() && !collector.stop.is_cancelled() {
         collector.progress.again(again.len());
-        round(collector, again).await?;
+        reading.is_last = true;
+        reading.silences.clear();
+        again.into_iter().for_each(|job| reading.schedule(job));
+        reading.until(std::future::ready(())).await?;
     }
     Ok(())
 }
 
-/// Does the jobs; returns those that are worth another try.
-async fn round(collector: &Arc<Collector>, jobs: Vec<Job>) -> anyhow::Result<Vec<Job>> {
-    let limits = Arc::new(Limits::default());
-    let mut running = JoinSet::new();
-    let mut names = HashMap::new();
-    for job in jobs {
-        let (collector, limits, work) = (Arc::clone(collector), Arc::clone(&limits), job.clone());
-        let handle = running.spawn(async move { work.run(&collector, &limits).await });
-        names.insert(handle.id(), job);
+/// A source and the place of an instance.
+type Key = (Source, [String; 3]);
+
+/// The reading under way.
+struct Reading<'a> {
+    collector: &'a Arc<Collector>,
+    schedule: Schedule<Rank, Job>,
+    running: JoinSet<anyhow::Result<Done>>,
+    /// What runs, by its task, with its node.
+    names: HashMap<tokio::task::Id, (String, Job)>,
+    /// Units that were planned: each is read once, however often its pod is seen.
+    planned: HashSet<Key>,
+    /// What has not begun: it may yet, and is read then; else it ends as what could not be read.
+    not_begun: BTreeMap<Key, Job>,
+    found: mpsc::Receiver<Vec<Target>>,
+    /// What is worth another try.
+    again: Vec<Job>,
+    /// How many jobs in a row each node did not answer to.
+    silences: HashMap<String, u32>,
+    /// Whether this is the last try.
+    is_last: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn new(collector: &'a Arc<Collector>, found: mpsc::Receiver<Vec<Target>>) -> Self {
+        Self {
+            collector,
+            schedule: Schedule::new(OVERALL, PER_NODE),
+            running: JoinSet::new(),
+            names: HashMap::new(),
+            planned: HashSet::new(),
+            not_begun: BTreeMap::new(),
+            found,
+            again: Vec::new(),
+            silences: HashMap::new(),
+            is_last: false,
+        }
     }
-    let mut again = Vec::new();
-    let mut broken = None;
-    while let Some(ended) = running.join_next_with_id().await {
-        match ended {
-            Ok((id, Ok(true))) => again.extend(names.remove(&id)),
-            Ok((id, Ok(false))) => drop(names.remove(&id)),
-            Ok((_, Err(error))) => {
-                collector.stop.cancel();
-                broken.get_or_insert(error);
-            }
-            Err(error) => {
-                if let Some(job) = names.remove(&error.id()) {
-                    job.note_defect(collector, &error).await?;
+
+    /// Adds what there is to read of targets. What an earlier attempt finished is left out; what waits already may become more urgent.
+    fn plan(&mut self, targets: Vec<Target>) {
+        for target in targets.into_iter().map(Arc::new) {
+            for source in [Source::Logs, Source::History] {
+                let job = Job { source, target: Arc::clone(&target) };
+                if !job.is_wanted(self.collector) || job.is_done(self.collector) {
+                    continue;
                 }
+                self.plan_job(job);
             }
         }
     }
-    broken.map_or(Ok(again), Err)
+
+    fn plan_job(&mut self, job: Job) {
+        let key = job.key();
+        if self.planned.contains(&key) {
+            if job.rank() == Rank::DyingLog {
+                self.schedule.hurry(job.node(), |waiting| waiting.key() == key, Rank::DyingLog);
+            }
+        } else if job.target.container_id.is_none() {
+            self.not_begun.insert(key, job);
+        } else {
+            self.not_begun.remove(&key);
+            self.planned.insert(key);
+            self.schedule(job);
+        }
+    }
+
+    fn schedule(&mut self, job: Job) {
+        let node = job.node().to_owned();
+        self.schedule.push(&node, job.rank(), job);
+    }
+
+    /// Says how many shells will be started and how much is to be read.
+    fn announce(&self) {
+        let is_shell = |job: &&Job| job.source == Source::History && job.target.without_exec().is_none();
+        let shells = self.schedule.waiting().filter(is_shell).count();
+        self.collector.progress.planned(shells, self.schedule.waiting().count() + self.not_begun.len());
+    }
+
+    /// Works until nothing is left to do and `others` have ended.
+    async fn until(&mut self, others: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let mut others = std::pin::pin!(others);
+        let (mut others_ended, mut broken) = (false, None);
+        loop {
+            self.start();
+            if others_ended && self.schedule.is_idle() {
+                return broken.map_or(Ok(()), Err);
+            }
+            tokio::select! {
+                Some(ended) = self.running.join_next_with_id() => {
+                    if let Err(error) = self.ended(ended).await {
+                        self.collector.stop.cancel();
+                        broken.get_or_insert(error);
+                    }
+                }
+                Some(targets) = self.found.recv() => self.plan(targets),
+                () = &mut others, if !others_ended => others_ended = true,
+            }
+        }
+    }
+
+    /// Starts as many jobs as there is room for.
+    fn start(&mut self) {
+        while let Some((node, job)) = self.schedule.next() {
+            let (collector, work) = (Arc::clone(self.collector), job.clone());
+            let handle = self.running.spawn(async move { work.run(&collector).await });
+            self.names.insert(handle.id(), (node, job));
+        }
+    }
+
+    async fn ended(
+        &mut self,
+        ended: Result<(tokio::task::Id, anyhow::Result<Done>), tokio::task::JoinError>,
+    ) -> anyhow::Result<()> {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some((node, job)) = self.names.remove(&id) else { return Ok(()) };
+        self.schedule.ended(&node);
+        let done = match &ended {
+            Ok((_, Ok(done))) => *done,
+            _ => Done::Ended,
+        };
+        match ended {
+            Ok((_, Ok(done))) => self.note_node(&node, done).await?,
+            Ok((_, Err(error))) => return Err(error),
+            Err(error) => job.note_defect(self.collector, &error).await?,
+        }
+        if done != Done::Ended {
+            self.again.push(job);
+        }
+        Ok(())
+    }
+
+    /// A node that does not answer holds nobody up: what waits on it is put off to the end, and given up there.
+    async fn note_node(&mut self, node: &str, done: Done) -> anyhow::Result<()> {
+        let silences = self.silences.entry(node.to_owned()).or_default();
+        *silences = if done == Done::NodeSilent { *silences + 1 } else { 0 };
+        if *silences < MOST_SILENCES {
+            return Ok(());
+        }
+        let waiting = self.schedule.take_all(node);
+        if !self.is_last {
+            self.again.extend(waiting);
+            return Ok(());
+        }
+        // What was tried before has said already why it failed.
+        for job in waiting.into_iter().filter(|job| !job.was_tried(self.collector)) {
+            let reason =
+                format!("the node {node} did not answer: {MOST_SILENCES} others on it were tried, this was not");
+            job.end(self.collector, reason).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Job {
+    fn was_tried(&self, collector: &Collector) -> bool {
+        let path = self.target.path();
+        collector.writer.coverage(self.source.name(), &path.each_ref().map(String::as_str)).is_some()
+    }
+
+    fn key(&self) -> Key {
+        (self.source, self.target.path())
+    }
+
     fn is_done(&self, collector: &Collector) -> bool {
         let path = self.target.path();
         collector.writer.is_done(self.source.name(), &path.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    async fn run(&self, collector: &Collector, limits: &Limits) -> anyhow::Result<bool> {
-        let node = limits.node(self.target.pod.node.as_deref().unwrap_or_default());
-        // A semaphore that is never closed always grants.
-        let _on_node = node.acquire().await?;
-        let _overall = limits.overall.acquire().await?;
+    fn is_wanted(&self, collector: &Collector) -> bool {
         match self.source {
-            Source::History => collector.read_history(&self.target).await,
+            // The instance before is gone: nothing can be run in it.
+            Source::History => collector.wants(Source::History) && collector.settings.exec && !self.target.previous,
+            source => collector.wants(source),
+        }
+    }
+
+    fn node(&self) -> &str {
+        self.target.pod.node.as_deref().unwrap_or_default()
+    }
+
+    fn rank(&self) -> Rank {
+        match (self.source, self.target.urgency) {
+            (Source::History, _) => Rank::History,
+            (_, Urgency::Dying) => Rank::DyingLog,
+            (_, Urgency::Young) => Rank::YoungLog,
+            (_, Urgency::Steady) => Rank::Log,
+        }
+    }
+
+    async fn run(&self, collector: &Collector) -> anyhow::Result<Done> {
+        match self.source {
+            Source::History => {
+                let again = collector.read_history(&self.target).await?;
+                Ok(if again { Done::TryAgain } else { Done::Ended })
+            }
             _ => collector.read_log(&self.target).await,
         }
     }
 
     /// A source that panics is a gap, not a lost run.
     async fn note_defect(&self, collector: &Collector, error: &tokio::task::JoinError) -> anyhow::Result<()> {
+        self.end(collector, format!("a defect of this program ended it: {error}")).await
+    }
+
+    /// Ends the unit without having read anything.
+    async fn end(&self, collector: &Collector, reason: String) -> anyhow::Result<()> {
         let path = self.target.path();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let unit = collector.writer.unit(self.source.name(), self.target.object(), &path);
-        unit.finish(Outcome::new(State::Failed, format!("a defect of this program ended it: {error}"))).await
-    }
-}
-
-struct Limits {
-    overall: Semaphore,
-    nodes: Mutex<HashMap<String, Arc<Semaphore>>>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { overall: Semaphore::new(OVERALL), nodes: Mutex::default() }
-    }
-}
-
-impl Limits {
-    fn node(&self, name: &str) -> Arc<Semaphore> {
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(nodes.entry(name.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(PER_NODE))))
+        unit.finish(Outcome::new(State::Failed, reason)).await
     }
 }

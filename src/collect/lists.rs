@@ -16,23 +16,46 @@ const BEGINNINGS: u32 = 3;
 /// Sees every object of a list as it comes.
 pub(super) type Visit<'a> = &'a mut (dyn FnMut(&str) + Send);
 
+/// A scope that was read, and the version of the store that the list shows: a watch begins there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Scope {
+    /// The namespace; none for the whole cluster.
+    pub namespace: Option<String>,
+    /// The version; empty when it is not known.
+    pub version: String,
+}
+
+/// How listing a scope went.
+enum Listed {
+    /// It was read, at this version of the store.
+    Read(String),
+    /// It was not, or not to its end; the journal says why.
+    Missed,
+    /// The whole cluster may not be listed at once; its namespaces may.
+    MaybeByNamespace,
+}
+
 impl Collector {
-    /// Lists a kind in every scope that was asked for; each scope is a unit.
-    pub(super) async fn list_kind(&self, listing: &dyn Listing, visit: Visit<'_>) -> anyhow::Result<()> {
+    /// Lists a kind in every scope that was asked for; each scope is a unit. Returns the scopes that were read.
+    pub(super) async fn list_kind(&self, listing: &dyn Listing, visit: Visit<'_>) -> anyhow::Result<Vec<Scope>> {
         let namespaced = listing.resource().namespaced;
         if let Some(namespaces) = self.settings.namespaces.as_ref().filter(|_| namespaced) {
             return self.list_namespaces(listing, namespaces, visit).await;
         }
-        if !self.was_split(listing) && !self.list_scope(listing, None, visit).await? {
-            return Ok(());
+        if !self.was_split(listing) {
+            match self.list_scope(listing, None, visit).await? {
+                Listed::Read(version) => return Ok(vec![Scope { namespace: None, version }]),
+                Listed::Missed => return Ok(Vec::new()),
+                Listed::MaybeByNamespace => {}
+            }
         }
         let candidates = self.candidates().await;
-        self.list_namespaces(listing, &candidates.namespaces, visit).await?;
+        let scopes = self.list_namespaces(listing, &candidates.namespaces, visit).await?;
         if let Some(reason) = candidates.incomplete {
             let unit = self.unit(listing, Some(UNKNOWN));
             unit.finish(Outcome::new(State::Denied, reason)).await?;
         }
-        Ok(())
+        Ok(scopes)
     }
 
     async fn list_namespaces(
@@ -40,55 +63,61 @@ impl Collector {
         listing: &dyn Listing,
         namespaces: &[String],
         visit: Visit<'_>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<Scope>> {
+        let mut scopes = Vec::new();
         for namespace in namespaces {
-            self.list_scope(listing, Some(namespace), visit).await?;
+            if let Listed::Read(version) = self.list_scope(listing, Some(namespace), visit).await? {
+                scopes.push(Scope { namespace: Some(namespace.clone()), version });
+            }
         }
-        Ok(())
+        Ok(scopes)
     }
 
     /// Whether an earlier attempt had to read the kind namespace by namespace: then this one does, too, or rows would be there twice.
     fn was_split(&self, listing: &dyn Listing) -> bool {
-        let prefix = Unit::name(listing.source().name(), &[listing.resource().plural, ""]);
         let whole = Unit::name(listing.source().name(), &[listing.resource().plural, WHOLE_CLUSTER]);
-        let prefix = prefix.rsplit_once('/').map_or(prefix.clone(), |(head, _)| format!("{head}/"));
-        self.writer
-            .units()
-            .iter()
-            .any(|(name, line)| name.starts_with(&prefix) && *name != whole && line.state.is_final())
+        let prefix = whole.strip_suffix(WHOLE_CLUSTER).unwrap_or(&whole);
+        self.writer.any_done_below(prefix, &whole)
     }
 
-    /// Lists one scope. True when the whole cluster may not be listed and namespaces are to be tried.
+    /// Lists one scope.
     async fn list_scope(
         &self,
         listing: &dyn Listing,
         namespace: Option<&str>,
         visit: Visit<'_>,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Listed> {
         let resource = listing.resource();
         let path = [resource.plural, namespace.unwrap_or(WHOLE_CLUSTER)];
         if self.writer.is_done(listing.source().name(), &path) {
             for object in self.writer.raw_objects(resource.plural, &path)? {
                 visit(&object);
             }
-            return Ok(false);
+            let coverage = self.writer.coverage(listing.source().name(), &path);
+            return Ok(Listed::Read(coverage.and_then(|coverage| coverage.resource_version).unwrap_or_default()));
         }
         let mut unit = self.unit(listing, namespace);
         if self.stop.is_cancelled() {
             unit.finish(Outcome::new(State::Interrupted, "stopped before it was read")).await?;
-            return Ok(false);
+            return Ok(Listed::Missed);
         }
         if listing.source() == Source::Events {
             unit.keep_only(self.writer.run().window);
         }
         match self.pages(listing, namespace, &mut unit, visit).await? {
-            Ok(outcome) => self.finish_list(listing, unit, outcome).await?,
-            Err(problem) if problem.kind == ProblemKind::Denied && namespace.is_none() && resource.namespaced => {
-                return Ok(true);
+            Ok(outcome) => {
+                let version = outcome.coverage.resource_version.clone();
+                self.finish_list(listing, unit, outcome).await?;
+                Ok(version.map_or(Listed::Missed, Listed::Read))
             }
-            Err(problem) => self.finish_list(listing, unit, outcome::of_problem(&problem)?).await?,
+            Err(problem) if problem.kind == ProblemKind::Denied && namespace.is_none() && resource.namespaced => {
+                Ok(Listed::MaybeByNamespace)
+            }
+            Err(problem) => {
+                self.finish_list(listing, unit, outcome::of_problem(&problem)?).await?;
+                Ok(Listed::Missed)
+            }
         }
-        Ok(false)
     }
 
     fn unit(&self, listing: &dyn Listing, namespace: Option<&str>) -> Unit {

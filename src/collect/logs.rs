@@ -1,103 +1,186 @@
 //! One container instance's log: from the server's bytes to rows in a part, in memory that does not grow with the log.
 
-use super::{Collector, outcome, settings::LOG_TABLE, targets::Target};
+use super::{Collector, coverage, outcome, settings::LOG_TABLE, targets::Target};
 use crate::{
     bundle::{Coverage, Outcome, State, Unit},
-    cluster::{Problem, log_stream::LogStream},
+    cluster::{Problem, ProblemKind, log_stream::LogStream},
     evidence::{
         Source,
-        log_lines::{Assembler, LineRenderer, Overlap, is_error_body},
+        log_lines::{Assembler, LineRenderer, Overlap, Seen, is_error_body},
     },
 };
 
 /// As much of the beginning is held back, to tell a log from the one line that the server sends instead of a log.
 const HEAD: usize = 4 * 1024;
+/// How often a stream that breaks is gone on with at once; after that it is tried again at the end of the collection.
+const RECONNECTS: u32 = 3;
 
-/// How reading ended.
+/// What came of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// It ended for good.
+    Ended,
+    /// It may give more when it is tried again later.
+    TryAgain,
+    /// The node did not answer at all.
+    NodeSilent,
+}
+
+/// How reading a stream ended.
 enum Ending {
     Whole,
     Stopped,
+    /// As many bytes were read as were asked for.
+    Limit,
     /// The server sent its excuse with status 200.
     Excuse(String),
     Broken(Problem),
 }
 
 impl Collector {
-    /// Reads a log, or goes on where an earlier attempt was cut off. True when trying again later may give more.
-    pub(super) async fn read_log(&self, target: &Target) -> anyhow::Result<bool> {
+    /// Reads a log, or goes on where an earlier attempt was cut off.
+    pub(super) async fn read_log(&self, target: &Target) -> anyhow::Result<Done> {
         let path = target.path();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let mut unit = self.writer.unit(Source::Logs.name(), target.object(), &path);
         if let Some(reason) = target.without_log() {
-            return self.finish_log(unit, Outcome::new(State::Unsupported, reason)).await;
+            return self.finish_log(unit, Outcome::new(State::Unsupported, reason), Done::Ended).await;
         }
         let mut overlap = Overlap::default();
         let goes_on = unit.continue_part(LOG_TABLE, &mut |row| overlap.add(row))?;
         if self.stop.is_cancelled() {
-            return self.finish_log(unit, Outcome::new(State::Interrupted, "stopped before it was read")).await;
+            let outcome = Outcome::new(State::Interrupted, "stopped before it was read");
+            return self.finish_log(unit, outcome, Done::Ended).await;
         }
-        let window = self.writer.run().window;
-        let since = if goes_on { overlap.last().or(window.since) } else { window.since };
-        let known = goes_on.then(|| overlap.into_known());
-        let stream = tokio::select! {
-            stream = self.cluster.log_of(target, since) => stream,
-            () = self.stop.cancelled() => {
-                return self.finish_log(unit, Outcome::new(State::Interrupted, "stopped before it was read")).await;
-            }
+        let mut reading = Reading { collector: self, target, unit, seen: Seen::default(), bytes: 0 };
+        let ending = match reading.read_on(goes_on.then_some(overlap)).await? {
+            Ok(ending) => ending,
+            Err(problem) => return self.finish_unopened(reading.unit, &problem).await,
         };
-        let stream = match stream {
-            Ok(stream) => stream,
-            Err(problem) if is_not_started(&problem) => {
-                let reason = format!("there is no log yet: {}", problem.message);
-                return self.finish_log(unit, Outcome::new(State::Unsupported, reason)).await;
-            }
-            Err(problem) => return self.finish_log(unit, outcome::of_problem(&problem)?).await,
-        };
-        let metadata = target.log_metadata(self.settings.log_metadata);
-        let renderer = LineRenderer::new(&metadata, self.writer.envelope(), window, known);
-        let mut reading = Reading { unit, renderer, bytes: 0 };
-        let ending = reading.read(stream, self).await?;
-        let outcome = reading.outcome(&ending)?;
-        self.finish_log(reading.unit, outcome).await
+        let mut outcome = reading.outcome(&ending)?;
+        if matches!(ending, Ending::Whole)
+            && let Some(now) = self.replaced_by(target).await
+        {
+            let reason = format!("the pod was replaced while its log was read: rows may be those of the pod {now}");
+            outcome = Outcome { state: State::Truncated, reason: Some(reason), ..outcome };
+        }
+        if self.settings.node_logs {
+            self.read_node_logs(target, &outcome).await?;
+        } else if outcome.state == State::Complete
+            && let Some(reason) = coverage::rotated_away(&outcome.coverage, self.writer.run().window)
+        {
+            outcome = Outcome { state: State::Truncated, reason: Some(reason), ..outcome };
+        }
+        // A break can be mended later; what else is missing of a log is not there any more.
+        let is_broken = matches!(ending, Ending::Broken(_) | Ending::Excuse(_));
+        self.finish_log(reading.unit, outcome, if is_broken { Done::TryAgain } else { Done::Ended }).await
     }
 
-    async fn finish_log(&self, unit: Unit, outcome: Outcome) -> anyhow::Result<bool> {
-        let state = outcome.state;
-        self.progress.unit(Source::Logs, unit.all_rows(), state);
+    async fn finish_unopened(&self, unit: Unit, problem: &Problem) -> anyhow::Result<Done> {
+        if is_not_started(problem) {
+            let reason = format!("there is no log yet: {}", problem.message);
+            return self.finish_log(unit, Outcome::new(State::Unsupported, reason), Done::Ended).await;
+        }
+        let outcome = outcome::of_problem(problem)?;
+        let done = match (problem.kind, outcome.state) {
+            (ProblemKind::Unreachable, _) => Done::NodeSilent,
+            (_, State::Failed) => Done::TryAgain,
+            _ => Done::Ended,
+        };
+        self.finish_log(unit, outcome, done).await
+    }
+
+    async fn finish_log(&self, unit: Unit, outcome: Outcome, done: Done) -> anyhow::Result<Done> {
+        self.progress.unit(Source::Logs, unit.all_rows(), outcome.state);
         unit.finish(outcome).await?;
-        Ok(matches!(state, State::Failed | State::Truncated))
+        Ok(done)
+    }
+
+    /// The UID of the pod that has taken the name of a target's pod since it was listed. Pods whose controllers give each a name of its
+    /// own cannot be replaced so.
+    async fn replaced_by(&self, target: &Target) -> Option<String> {
+        let pod = &target.pod;
+        if !pod.has_reusable_name() {
+            return None;
+        }
+        let path = format!("/api/v1/namespaces/{}/pods/{}", pod.namespace, pod.name);
+        let now = self.cluster.object(&path).await.ok()?;
+        let uid = now.pointer("/metadata/uid").and_then(serde_json::Value::as_str)?;
+        (uid != pod.uid).then(|| uid.to_owned())
     }
 }
 
-struct Reading {
+struct Reading<'a> {
+    collector: &'a Collector,
+    target: &'a Target,
     unit: Unit,
-    renderer: LineRenderer,
+    seen: Seen,
     bytes: u64,
 }
 
-impl Reading {
-    async fn read(&mut self, mut stream: LogStream, collector: &Collector) -> anyhow::Result<Ending> {
+impl Reading<'_> {
+    /// Reads to the end; a stream that breaks is gone on with from the last timestamp. A problem when it cannot even be opened.
+    async fn read_on(&mut self, mut overlap: Option<Overlap>) -> anyhow::Result<Result<Ending, Problem>> {
+        let stop = &self.collector.stop;
+        for reconnects in 0.. {
+            let window = self.collector.writer.run().window;
+            let since = overlap.as_ref().and_then(Overlap::last).or(window.since);
+            let request = self.target.log_request(since, self.left());
+            let opened = tokio::select! {
+                opened = self.collector.cluster.log(&request) => opened,
+                () = stop.cancelled() => return Ok(Ok(Ending::Stopped)),
+            };
+            let stream = match opened {
+                Ok(stream) => stream,
+                Err(problem) if self.bytes > 0 => return Ok(Ok(Ending::Broken(problem))),
+                Err(problem) => return Ok(Err(problem)),
+            };
+            let metadata = self.target.log_metadata(self.collector.settings.log_metadata);
+            let known = overlap.take().map(Overlap::into_known);
+            let mut renderer = LineRenderer::new(&metadata, self.collector.writer.envelope(), window, known);
+            let before = self.bytes;
+            let ending = self.read(stream, &mut renderer).await?;
+            self.seen = self.seen.and(renderer.seen());
+            if !matches!(ending, Ending::Broken(_)) || reconnects == RECONNECTS || self.bytes == before {
+                return Ok(Ok(ending));
+            }
+            let mut kept = Overlap::default();
+            self.unit.written(LOG_TABLE, &mut |row| kept.add(row))?;
+            overlap = Some(kept);
+        }
+        Ok(Ok(Ending::Stopped))
+    }
+
+    /// Bytes that may still be read.
+    fn left(&self) -> Option<u64> {
+        self.collector.settings.max_bytes_per_container.map(|limit| limit.saturating_sub(self.bytes))
+    }
+
+    async fn read(&mut self, mut stream: LogStream, renderer: &mut LineRenderer) -> anyhow::Result<Ending> {
         let mut head = Some(Vec::new());
         let mut assembler = Assembler::default();
         let ending = loop {
             let next = tokio::select! {
                 next = stream.next() => next,
-                () = collector.stop.cancelled() => break Ending::Stopped,
+                () = self.collector.stop.cancelled() => break Ending::Stopped,
             };
             match next {
                 Ok(Some(bytes)) => {
                     self.bytes += bytes.len() as u64;
-                    collector.progress.bytes(bytes.len() as u64);
+                    self.collector.progress.bytes(bytes.len() as u64);
                     match head.take() {
                         Some(mut held) if held.len() + bytes.len() <= HEAD => {
                             held.extend_from_slice(&bytes);
                             head = Some(held);
                         }
                         held => {
-                            assembler.push(&held.unwrap_or_default(), &mut self.renderer)?;
-                            assembler.push(&bytes, &mut self.renderer)?;
-                            self.write()?;
+                            assembler.push(&held.unwrap_or_default(), renderer)?;
+                            assembler.push(&bytes, renderer)?;
+                            self.write(renderer)?;
                         }
+                    }
+                    if self.left() == Some(0) {
+                        break Ending::Limit;
                     }
                 }
                 Ok(None) => break Ending::Whole,
@@ -108,24 +191,29 @@ impl Reading {
         if matches!(ending, Ending::Whole) && is_excuse(&head) {
             return Ok(Ending::Excuse(String::from_utf8_lossy(&head).trim().to_owned()));
         }
-        assembler.push(&head, &mut self.renderer)?;
+        assembler.push(&head, renderer)?;
         if matches!(ending, Ending::Whole) {
             // A line that the break tore comes again, whole, when the log is read on.
-            assembler.finish(&mut self.renderer)?;
+            assembler.finish(renderer)?;
         }
-        self.write()?;
+        self.write(renderer)?;
         Ok(ending)
     }
 
-    fn write(&mut self) -> anyhow::Result<()> {
+    fn write(&mut self, renderer: &mut LineRenderer) -> anyhow::Result<()> {
         let unit = &mut self.unit;
-        self.renderer.take(&mut |rows, count| unit.append(LOG_TABLE, rows, count))
+        renderer.take(&mut |rows, count| unit.append(LOG_TABLE, rows, count))
     }
 
     fn outcome(&self, ending: &Ending) -> anyhow::Result<Outcome> {
         let outcome = match ending {
             Ending::Whole => Outcome::complete(),
             Ending::Stopped => Outcome::new(State::Interrupted, "stopped while it was read"),
+            Ending::Limit => {
+                let reason =
+                    format!("the log is longer than --max-bytes-per-container; {} bytes were read", self.bytes);
+                Outcome::new(State::Truncated, reason)
+            }
             Ending::Excuse(words) => Outcome::new(State::Failed, words.clone()),
             Ending::Broken(problem) => {
                 let outcome = outcome::of_problem(problem)?;
@@ -133,9 +221,13 @@ impl Reading {
                 Outcome { state, ..outcome }
             }
         };
-        let seen = self.renderer.seen();
-        let bytes = Some(self.bytes);
-        Ok(outcome.with_coverage(Coverage { first: seen.first, last: seen.last, bytes, resource_version: None }))
+        Ok(outcome.with_coverage(Coverage {
+            first: self.seen.first,
+            last: self.seen.last,
+            started: self.target.started_at,
+            bytes: Some(self.bytes),
+            resource_version: None,
+        }))
     }
 }
 
@@ -151,16 +243,9 @@ fn is_excuse(body: &[u8]) -> bool {
     !line.contains(&b'\n') && is_error_body(line)
 }
 
-impl crate::cluster::Cluster {
-    async fn log_of(&self, target: &Target, since: Option<jiff::Timestamp>) -> Result<LogStream, Problem> {
-        self.log(&target.log_request(since)).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::ProblemKind;
 
     #[test]
     fn only_a_container_that_has_not_begun_has_no_log_yet() {

@@ -1,35 +1,41 @@
 //! From a cluster to a bundle: what is read in which order, with which bounds, and what becomes of it when it cannot be read.
 //!
-//! The order is that of volatility: events; the list of pods; logs of what is dying; histories; the rest. Each
-//! piece of evidence is a unit of the bundle, and every unit that was planned ends in the journal, read or not. Only
+//! The order is that of volatility: events; the list of pods; logs of what is dying and of what is new; histories; the rest. Events and
+//! pods are watched from their lists on until the sealing: what is born or dies meanwhile is evidence, too. Each piece of evidence is a unit of the bundle, and every unit that was planned ends in the journal, read or not. Only
 //! a bundle that cannot be written ends the run.
 //!
 //! Limits: nothing here knows what a row means (see [`crate::evidence`]) or how a request is sent (see [`crate::cluster`]).
 
 pub mod aks;
+mod coverage;
 mod history;
 mod jobs;
 mod lists;
 mod logs;
+mod node_logs;
 pub mod opening;
 pub mod outcome;
 pub mod progress;
 mod report;
+mod schedule;
 mod scope;
 pub mod settings;
 pub mod targets;
+mod watching;
 
 use std::sync::Arc;
 
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use report::Collected;
 use settings::Settings;
+use watching::Watching;
 
 use crate::{
     bundle::{BundleWriter, Outcome, State},
     cluster::Cluster,
-    evidence::{Source, registry},
+    evidence::{self, Source, registry},
 };
 
 /// What a collection works with. Shared by all its jobs.
@@ -56,19 +62,34 @@ impl Collector {
     pub async fn run(self) -> anyhow::Result<Collected> {
         let collector = Arc::new(self);
         collector.note_left_out().await?;
-        collector.list(&[Source::Events]).await?;
-        let targets = Arc::clone(&collector).pods().await?;
+        let mut watching = Watching::new();
+        if collector.wants(Source::Events) {
+            let scopes = collector.list_kind(&evidence::events::Events, &mut |_| {}).await?;
+            watching.events(&collector, scopes).await?;
+        }
+        let (targets, scopes) = Arc::clone(&collector).pods().await?;
+        let (found, receiver) = mpsc::channel(FOUND);
+        watching.pods(&collector, scopes, &found).await?;
+        drop(found);
         let others = tokio::spawn({
             let collector = Arc::clone(&collector);
             async move { tokio::try_join!(collector.list(&LATER), collector.aks()).map(drop) }
         });
-        let jobs = jobs::plan(&collector, targets);
-        let read = jobs::run(&collector, jobs).await;
-        match others.await {
+        let (ended, others_ended) = oneshot::channel();
+        let others = async {
+            let listed = others.await;
+            ended.send(()).ok();
+            listed
+        };
+        let read = jobs::run(&collector, targets, receiver, async { others_ended.await.unwrap_or_default() });
+        let (read, listed) = tokio::join!(read, others);
+        let watched = watching.end(&collector).await;
+        match listed {
             Ok(listed) => listed?,
             Err(error) => collector.note_panic("lists", &error).await?,
         }
         read?;
+        watched?;
         report::seal(&collector).await
     }
 
@@ -109,6 +130,9 @@ impl Collector {
         unit.finish(Outcome::new(State::Failed, format!("a defect of this program ended it: {error}"))).await
     }
 }
+
+/// Pods that were found by a watch and wait to be planned.
+const FOUND: usize = 256;
 
 /// The lists that come after the logs of what is dying.
 const LATER: [Source; 4] = [Source::ServiceAccounts, Source::Rbac, Source::CronJobs, Source::NetworkPolicies];

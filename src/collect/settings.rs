@@ -40,6 +40,12 @@ pub struct Settings {
     pub exec: bool,
     /// What stands on every log line.
     pub log_metadata: LogMetadata,
+    /// Bytes that are read of one container instance's log at most.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_bytes_per_container: Option<u64>,
+    /// Whether log files of the nodes are read through the kubelets.
+    #[serde(default)]
+    pub node_logs: bool,
     /// Subscription, resource group and name of the AKS cluster, when they were given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub aks_cluster: Option<[String; 3]>,
@@ -48,7 +54,7 @@ pub struct Settings {
 impl Settings {
     /// How far the collection may reach.
     pub fn levels(&self) -> Levels {
-        Levels { exec: self.exec, ..Levels::default() }
+        Levels { exec: self.exec, node_logs: self.node_logs, ..Levels::default() }
     }
 
     /// What narrows the list of pods.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::settings::LogMetadata;
 use crate::{
-    cluster::log_stream::LogRequest,
+    cluster::log_stream::{LogRequest, NodeLogFile},
     evidence::{
         command_history::HistoryTarget,
         containers::{self, ContainerRow},
@@ -21,6 +21,8 @@ use crate::{
 pub enum Urgency {
     /// The pod is being deleted, or a container crashes again and again: the next restart removes the log.
     Dying,
+    /// The instance began minutes ago: what came with an intruder is new, and may soon be gone again.
+    Young,
     /// Everything else.
     Steady,
 }
@@ -38,12 +40,16 @@ pub struct Target {
     pub restart_count: i64,
     /// Whether it is the terminated instance before the current one.
     pub previous: bool,
+    /// Whether the instance before it is a target of its own.
+    pub has_previous: bool,
     /// `running`, `waiting` or `terminated`.
     pub state: Option<String>,
     /// Reason of the state.
     pub state_reason: Option<String>,
     /// Image.
     pub image: Option<String>,
+    /// When the instance began.
+    pub started_at: Option<Timestamp>,
     /// How soon it may be gone.
     pub urgency: Urgency,
 }
@@ -65,10 +71,25 @@ pub struct PodFacts {
     pub labels: Option<String>,
     /// Annotations (JSON).
     pub annotations: Option<String>,
+    /// Kind of the owner.
+    pub owner_kind: Option<String>,
+    /// The UID by which the kubelet knows a static pod, whose mirror in the API has another (annotation `kubernetes.io/config.mirror`).
+    pub static_uid: Option<String>,
 }
 
-/// The targets of a pod.
-pub fn of_pod(pod: &Pod) -> Vec<Target> {
+impl PodFacts {
+    /// Whether a later pod can have the same name: not where a controller makes a new name for each.
+    pub fn has_reusable_name(&self) -> bool {
+        const NEW_NAMES: [&str; 4] = ["ReplicaSet", "ReplicationController", "DaemonSet", "Job"];
+        self.owner_kind.as_deref().is_none_or(|kind| !NEW_NAMES.contains(&kind))
+    }
+}
+
+/// An instance that began no longer ago than this counts as young.
+const YOUNG: SignedDuration = SignedDuration::from_mins(5);
+
+/// The targets of a pod, as seen from a moment.
+pub fn of_pod(pod: &Pod, now: Timestamp) -> Vec<Target> {
     let metadata = &pod.metadata;
     let spec = pod.spec.as_ref();
     let facts = Arc::new(PodFacts {
@@ -79,23 +100,42 @@ pub fn of_pod(pod: &Pod) -> Vec<Target> {
         windows: spec.and_then(|spec| spec.os.as_ref()).is_some_and(|os| os.name == "windows"),
         labels: identity::json(&metadata.labels),
         annotations: identity::json(&metadata.annotations),
+        owner_kind: identity::owner(metadata).0,
+        static_uid: metadata
+            .annotations
+            .as_ref()
+            .and_then(|annotations| annotations.get("kubernetes.io/config.mirror").cloned()),
     });
     let deleting = metadata.deletion_timestamp.is_some();
-    containers::rows(pod).into_iter().map(|row| target(&facts, deleting, row)).collect()
+    let rows = containers::rows(pod);
+    let before: Vec<String> = rows.iter().filter(|row| row.previous).map(|row| row.container_name.clone()).collect();
+    let target = |row: ContainerRow| {
+        let has_previous = !row.previous && before.contains(&row.container_name);
+        Target { has_previous, ..target(&facts, deleting, now, row) }
+    };
+    rows.into_iter().map(target).collect()
 }
 
-fn target(pod: &Arc<PodFacts>, deleting: bool, row: ContainerRow) -> Target {
+fn target(pod: &Arc<PodFacts>, deleting: bool, now: Timestamp, row: ContainerRow) -> Target {
     let crashing = row.previous || row.state_reason.as_deref() == Some("CrashLoopBackOff");
+    let is_young = row.started_at.is_some_and(|started| now.duration_since(started) < YOUNG);
+    let urgency = match (deleting || crashing, is_young) {
+        (true, _) => Urgency::Dying,
+        (false, true) => Urgency::Young,
+        (false, false) => Urgency::Steady,
+    };
     Target {
         pod: Arc::clone(pod),
         container: row.container_name,
         container_id: row.container_id,
         restart_count: row.restart_count,
         previous: row.previous,
+        has_previous: false,
         state: row.state,
         state_reason: row.state_reason,
         image: row.image,
-        urgency: if deleting || crashing { Urgency::Dying } else { Urgency::Steady },
+        started_at: row.started_at,
+        urgency,
     }
 }
 
@@ -128,14 +168,33 @@ impl Target {
     }
 
     /// The request for its log.
-    pub fn log_request(&self, since: Option<Timestamp>) -> LogRequest {
+    pub fn log_request(&self, since: Option<Timestamp>, limit: Option<u64>) -> LogRequest {
         LogRequest {
             namespace: self.pod.namespace.clone(),
             pod: self.pod.name.clone(),
             container: self.container.clone(),
             previous: self.previous,
+            limit,
             since,
         }
+    }
+
+    /// The folder of its log files on the node; none for a pod without a node.
+    pub fn node_log_folder(&self) -> Option<NodeLogFile> {
+        let pod = &self.pod;
+        let uid = pod.static_uid.as_ref().unwrap_or(&pod.uid);
+        Some(NodeLogFile {
+            node: pod.node.clone()?,
+            pod: format!("{}_{}_{uid}", pod.namespace, pod.name),
+            container: self.container.clone(),
+            file: String::new(),
+        })
+    }
+
+    /// Whether a file of the node is this target's to read: that of its own instance, and those of instances that no target stands for.
+    pub fn has_file(&self, instance: i64) -> bool {
+        let is_other_target = self.has_previous && instance == self.restart_count - 1;
+        instance == self.restart_count || (!self.previous && instance < self.restart_count && !is_other_target)
     }
 
     /// What is constant on the lines of its log.
@@ -184,10 +243,12 @@ mod tests {
                  "state": {"waiting": {"reason": "CrashLoopBackOff"}},
                  "lastState": {"terminated": {"exitCode": 1, "containerID": "c://3"}}},
                 {"name": "calm", "image": "i", "imageID": "", "ready": true, "restartCount": 0, "containerID": "c://9",
-                 "state": {"running": {}}}]}
+                 "state": {"running": {"startedAt": "2026-01-02T03:04:05Z"}}}]}
         }))
         .unwrap();
-        let targets = of_pod(&pod);
+        let seen_at = |text: &str| of_pod(&pod, text.parse().unwrap());
+        assert_eq!(seen_at("2026-01-02T03:05:05Z")[1].urgency, Urgency::Young);
+        let targets = seen_at("2026-01-02T04:04:05Z");
         let seen: Vec<_> = targets.iter().map(|target| (target.container.as_str(), target.urgency)).collect();
         assert_eq!(seen, [("app", Urgency::Dying), ("calm", Urgency::Steady)]);
         assert_eq!(targets[0].without_exec().unwrap().0, "not-running");
@@ -200,7 +261,7 @@ mod tests {
             "metadata": {"name": "web", "namespace": "shop", "uid": "u"}, "spec": {"containers": [{"name": "app"}]}
         }))
         .unwrap();
-        let reason = of_pod(&pod)[0].without_log().unwrap();
+        let reason = of_pod(&pod, Timestamp::UNIX_EPOCH)[0].without_log().unwrap();
         assert!(reason.contains("never started"), "{reason}");
     }
 }

@@ -85,6 +85,12 @@ pub struct ScopeArgs {
     /// Start no process in any container
     #[arg(long)]
     pub no_exec: bool,
+    /// Read rotated log files, too, through the kubelets (needs get on nodes/proxy)
+    #[arg(long)]
+    pub node_logs: bool,
+    /// Read no more of any one log than this, from its beginning, for example 50MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_bytes_per_container: Option<u64>,
     /// What stands on every log line beside the line
     #[arg(long, value_enum, default_value_t)]
     pub log_metadata: LogMetadata,
@@ -98,6 +104,24 @@ pub struct ScopeArgs {
 
 fn parse_since(text: &str) -> Result<SignedDuration, String> {
     text.parse().map_err(|error| format!("not a duration like 24h: {error}"))
+}
+
+/// Parses bytes with kubectl's suffixes of quantities: `512Ki`, `50MiB`, `1G`.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim_end_matches('B') {
+        "" => 1,
+        "k" | "K" => 1000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        _ => return Err("write a size such as 500000, 512Ki, 50MiB or 1G".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|error| format!("not a size: {error}"))?;
+    number.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(|| "too small or too large".to_owned())
 }
 
 impl ScopeArgs {
@@ -138,6 +162,8 @@ impl ScopeArgs {
             sources: settings::chosen(&self.only, &self.skip),
             exec: !self.no_exec,
             log_metadata: self.log_metadata,
+            max_bytes_per_container: self.max_bytes_per_container,
+            node_logs: self.node_logs,
             aks_cluster: <[String; 3]>::try_from(self.aks_cluster.clone()).ok(),
         }
     }
@@ -229,6 +255,17 @@ mod tests {
         assert_eq!(args.window(now).unwrap().since, Some("2026-01-02T02:04:05Z".parse().unwrap()));
         let args = ScopeArgs { until_time: "2026-01-01T00:00:00Z".parse().ok(), ..args };
         assert!(args.window(now).is_err());
+    }
+
+    #[test]
+    fn sizes_are_read_as_kubernetes_writes_quantities() {
+        assert_eq!(
+            ["7", "2Ki", "50MiB", "1G"].map(|text| parse_size(text).unwrap()),
+            [7, 2048, 50 << 20, 1_000_000_000]
+        );
+        for wrong in ["", "0", "x", "5 M", "-1", "99999999999G"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

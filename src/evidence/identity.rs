@@ -35,7 +35,7 @@ pub(super) fn last_change(metadata: &ObjectMeta) -> Option<Timestamp> {
 }
 
 /// Kind and name of the controlling owner, or of the first owner.
-pub(super) fn owner(metadata: &ObjectMeta) -> (Option<String>, Option<String>) {
+pub(crate) fn owner(metadata: &ObjectMeta) -> (Option<String>, Option<String>) {
     let owners = metadata.owner_references.as_deref().unwrap_or_default();
     let owner = owners.iter().find(|owner| owner.controller == Some(true)).or_else(|| owners.first());
     (owner.map(|owner| owner.kind.clone()), owner.map(|owner| owner.name.clone()))

@@ -5,10 +5,12 @@
 //! stand in `containers_CL`, not on each line.
 
 mod assembler;
+mod cri;
 mod overlap;
 mod renderer;
 
 pub use assembler::{Assembler, Line, Sink};
+pub use cri::CriText;
 pub use overlap::Overlap;
 pub use renderer::{LineRenderer, Metadata, Seen};
 
@@ -36,7 +38,8 @@ crate::table! {
         [derived] annotations: Option<String>,
         /// The line's bytes in base64 where they are not UTF-8; `message` then holds the readable part.
         message_b64: Option<String>,
-        /// What is odd about the line (JSON array): `no_timestamp`, `no_final_newline`, `invalid_utf8`.
+        /// What is odd about the line (JSON array): `no_timestamp`, `no_final_newline`, `invalid_utf8`,
+        /// `nul` (it holds a NUL byte).
         [derived] flags: Option<String>,
     }
 }

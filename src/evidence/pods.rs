@@ -67,6 +67,8 @@ crate::table! {
         started_at: Option<Timestamp>,
         /// When it is to be gone: lies in the future while the grace period runs.
         deletion_at: Option<Timestamp>,
+        /// When it was seen to be gone, by the collector's clock; only where that happened during the collection.
+        vanished_at: Option<Timestamp>,
         /// Labels (JSON object).
         labels: Option<String>,
         /// Annotations (JSON object).
@@ -109,6 +111,15 @@ impl Listing for Pods {
     }
 }
 
+/// Writes the last rows of a pod that is gone, as the server last knew it.
+///
+/// # Errors
+/// The bundle cannot be written.
+pub fn push_vanished(pod: &Pod, seen: Timestamp, unit: &mut Unit) -> anyhow::Result<()> {
+    unit.push(&PodRow { vanished_at: Some(seen), ..row(pod) }, identity::created(&pod.metadata))?;
+    containers::rows(pod).iter().try_for_each(|row| unit.push(row, row.started_at))
+}
+
 /// The row of a pod.
 pub fn row(pod: &Pod) -> PodRow {
     let metadata = &pod.metadata;
@@ -145,6 +156,7 @@ pub fn row(pod: &Pod) -> PodRow {
         conditions: identity::json(&status.conditions),
         started_at: identity::moment(status.start_time.as_ref()),
         deletion_at: identity::moment(metadata.deletion_timestamp.as_ref()),
+        vanished_at: None,
         labels: identity::json(&metadata.labels),
         annotations: identity::json(&metadata.annotations),
         created_at: identity::created(metadata),

@@ -96,6 +96,7 @@ fn request(namespace: &str, pod: &str, container: &str) -> LogRequest {
         pod: pod.into(),
         container: container.into(),
         previous: false,
+        limit: None,
         since: None,
     }
 }

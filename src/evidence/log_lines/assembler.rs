@@ -172,7 +172,7 @@ pub(super) fn split_timestamp(line: &[u8]) -> (Option<&str>, &[u8]) {
 }
 
 /// Whether the text has the shape of an RFC 3339 time with seconds.
-fn is_rfc3339(text: &[u8]) -> bool {
+pub(super) fn is_rfc3339(text: &[u8]) -> bool {
     const SHAPE: &[u8] = b"0000-00-00T00:00:00";
     let Some((date, rest)) = text.split_at_checked(SHAPE.len()) else { return false };
     let is_date = date.iter().zip(SHAPE).all(|(byte, shape)| match shape {

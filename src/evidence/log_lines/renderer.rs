@@ -52,6 +52,18 @@ pub struct Seen {
     pub last: Option<Timestamp>,
 }
 
+impl Seen {
+    /// This and what was seen afterwards.
+    pub fn and(self, later: Self) -> Self {
+        Self {
+            rows: self.rows + later.rows,
+            outside: self.outside + later.outside,
+            first: self.first.or(later.first),
+            last: later.last.or(self.last),
+        }
+    }
+}
+
 /// Renders the lines of one container instance into a buffer.
 pub struct LineRenderer {
     window: Window,
@@ -66,8 +78,8 @@ pub struct LineRenderer {
     is_continued: bool,
     time_text: String,
     time: Option<Timestamp>,
-    /// How often a line was seen at the current timestamp.
-    ordinals: HashMap<[u8; 16], u64>,
+    /// What was seen at the current timestamp.
+    ordinals: Ordinals,
     whole: Option<Sha256>,
     rows: Vec<u8>,
     pending: u64,
@@ -94,7 +106,7 @@ impl LineRenderer {
             known: known.unwrap_or_default(),
             time_text: String::new(),
             time: None,
-            ordinals: HashMap::new(),
+            ordinals: Ordinals::default(),
             whole: None,
             rows: Vec::with_capacity(64 * 1024),
             pending: 0,
@@ -138,9 +150,8 @@ impl LineRenderer {
         hasher.update(line.chunk.map_or(u64::MAX, |chunk| chunk).to_le_bytes());
         hasher.update(line.message);
         let digest = first_half(&hasher.finalize());
-        let ordinal = self.ordinals.entry(digest).or_default();
-        *ordinal += 1;
-        if *ordinal == 1 {
+        let ordinal = self.ordinals.next(digest);
+        if ordinal == 1 {
             return hex(&digest);
         }
         let mut hasher = Sha256::new();
@@ -152,7 +163,11 @@ impl LineRenderer {
     fn append(&mut self, line: &Line<'_>, id: &str) {
         let text = String::from_utf8_lossy(line.message);
         let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
-        Envelope::append_times(&mut self.rows, self.time, self.time.unwrap_or_else(Timestamp::now));
+        match self.time {
+            // As printed: the kubelet's own text is RFC 3339, and need not be made anew from the moment that it names.
+            Some(_) if self.time_text.ends_with('Z') => Envelope::append_time_text(&mut self.rows, &self.time_text),
+            time => Envelope::append_times(&mut self.rows, time, time.unwrap_or_else(Timestamp::now)),
+        }
         self.rows.extend_from_slice(&self.head);
         self.rows.extend_from_slice(id.as_bytes());
         self.rows.push(b'"');
@@ -188,6 +203,34 @@ impl LineRenderer {
     }
 }
 
+/// How often each line was seen at one timestamp. Nearly always there is one line, so that one is kept apart.
+#[derive(Default)]
+struct Ordinals {
+    first: Option<[u8; 16]>,
+    all: HashMap<[u8; 16], u64>,
+}
+
+impl Ordinals {
+    /// The number of this line among its equals, from 1.
+    fn next(&mut self, digest: [u8; 16]) -> u64 {
+        let Some(first) = self.first else {
+            self.first = Some(digest);
+            return 1;
+        };
+        if self.all.is_empty() {
+            self.all.insert(first, 1);
+        }
+        let count = self.all.entry(digest).or_default();
+        *count += 1;
+        *count
+    }
+
+    fn clear(&mut self) {
+        self.first = None;
+        self.all.clear();
+    }
+}
+
 impl Sink for LineRenderer {
     fn line(&mut self, line: &Line<'_>) -> anyhow::Result<()> {
         self.note_time(line);
@@ -212,6 +255,7 @@ fn flags(line: &Line<'_>, is_text: bool) -> Vec<&'static str> {
         (line.timestamp.is_none(), "no_timestamp"),
         (line.is_last && !line.has_newline, "no_final_newline"),
         (!is_text, "invalid_utf8"),
+        (memchr::memchr(0, line.message).is_some(), "nul"),
     ];
     odd.into_iter().filter(|(is_odd, _)| *is_odd).map(|(_, name)| name).collect()
 }
@@ -253,7 +297,9 @@ fn first_half(digest: &[u8]) -> [u8; 16] {
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |&digit| char::from(digit));
-    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    bytes.iter().for_each(|&byte| text.extend([digit(byte >> 4), digit(byte & 15)]));
+    text
 }
 
 #[cfg(test)]
@@ -312,7 +358,7 @@ mod tests {
     fn bytes_that_are_not_text_are_kept_in_base64() {
         let row = &rows(b"2026-01-02T03:04:05Z a\xff\0b\n", Window::default(), None)[0];
         assert_eq!(row["message_b64"], STANDARD.encode(b"a\xff\0b"));
-        assert_eq!(row["flags"], r#"["invalid_utf8"]"#);
+        assert_eq!(row["flags"], r#"["invalid_utf8","nul"]"#);
     }
 
     #[test]
