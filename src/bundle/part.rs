@@ -61,7 +61,7 @@ impl PartWriter {
     fn over(file: Digesting, path: PathBuf, entry: PartEntry) -> std::io::Result<Self> {
         let buffer = BufWriter::with_capacity(BUFFER, file);
         let encoder = if entry.path.ends_with(".zst") {
-            Encoder::Zstd(Box::new(zstd::Encoder::new(buffer, 3)?))
+            Encoder::Zstd(Box::new(zstd::Encoder::new(buffer, 1)?))
         } else {
             Encoder::Plain(buffer)
         };

@@ -8,6 +8,8 @@ use std::{
 
 use jiff::Timestamp;
 
+use anyhow::Context as _;
+
 use super::{
     BundleWriter, component,
     journal::{Coverage, JournalLine, PartEntry, State},
@@ -44,6 +46,9 @@ impl Outcome {
     }
 }
 
+/// Name of the part of raw lines among the parts of a unit; no table and no kind is called so.
+const RAW_LINES: &str = "raw lines";
+
 /// A unit being collected. Dropping it without [`Unit::finish`] leaves files that the journal does not know.
 pub struct Unit {
     writer: BundleWriter,
@@ -55,6 +60,8 @@ pub struct Unit {
     /// Rows that are there already, by `RecordId`, where each is to be taken once only.
     known: Option<HashSet<String>>,
     parts: BTreeMap<String, PartWriter>,
+    /// Paths of the parts by table and by kind of raw object: rows are many, and their paths few.
+    paths: Vec<(&'static str, String)>,
 }
 
 impl Unit {
@@ -69,6 +76,7 @@ impl Unit {
             window: Window::default(),
             known: None,
             parts: BTreeMap::new(),
+            paths: Vec::new(),
         }
     }
 
@@ -110,8 +118,7 @@ impl Unit {
 
     /// Adds a line of JSON, without its newline, that can be read on where a kill cuts the file off: it is not compressed.
     pub fn raw_line(&mut self, kind: &str, line: &[u8]) -> anyhow::Result<()> {
-        let (path, dir) = (self.raw_line_path(kind), self.writer.dir().to_owned());
-        let part = entry(&mut self.parts, path, |path| PartWriter::create(&dir, path, None))?;
+        let part = self.part(RAW_LINES, None, |unit| unit.raw_line_path(kind))?;
         part.write(line, 0)?;
         part.write(b"\n", 1)?;
         Ok(())
@@ -148,10 +155,9 @@ impl Unit {
     }
 
     /// Adds a raw object of a kind (`pods`), one line of JSON without its newline.
-    pub fn raw(&mut self, kind: &str, object: &[u8]) -> anyhow::Result<()> {
-        let path = format!("raw/{}/{}.jsonl.zst", component(kind), self.path.join("/"));
-        let dir = self.writer.dir().to_owned();
-        let part = entry(&mut self.parts, path, |path| PartWriter::create(&dir, path, None))?;
+    pub fn raw(&mut self, kind: &'static str, object: &[u8]) -> anyhow::Result<()> {
+        let part =
+            self.part(kind, None, |unit| format!("raw/{}/{}.jsonl.zst", component(kind), unit.path.join("/")))?;
         part.write(object, 0)?;
         part.write(b"\n", 1)?;
         Ok(())
@@ -242,9 +248,28 @@ impl Unit {
     }
 
     fn open(&mut self, table: &'static Table) -> anyhow::Result<&mut PartWriter> {
-        let path = self.table_path(table);
-        let dir = self.writer.dir().to_owned();
-        entry(&mut self.parts, path, |path| PartWriter::create(&dir, path, Some(table.name.to_owned())))
+        self.part(table.name, Some(table.name), |unit| unit.table_path(table))
+    }
+
+    /// The part that goes by a name in this unit, made when it is asked for the first time.
+    fn part(
+        &mut self,
+        name: &'static str,
+        table: Option<&str>,
+        path: impl FnOnce(&Self) -> String,
+    ) -> anyhow::Result<&mut PartWriter> {
+        let known = self.paths.iter().position(|(known, _)| *known == name);
+        let at = known.unwrap_or(self.paths.len());
+        if known.is_none() {
+            let path = path(self);
+            self.paths.push((name, path));
+        }
+        let path = self.paths.get(at).map(|(_, path)| path.as_str()).unwrap_or_default();
+        if !self.parts.contains_key(path) {
+            let part = PartWriter::create(self.writer.dir(), path.to_owned(), table.map(str::to_owned))?;
+            self.parts.insert(path.to_owned(), part);
+        }
+        self.parts.get_mut(path).context("a part that was just made is gone")
     }
 }
 
@@ -268,20 +293,4 @@ fn record_id(row: &[u8]) -> Option<String> {
     }
     let first = row.split_inclusive(|&byte| byte == b'\n').next()?;
     serde_json::from_slice::<Kept>(first).ok().map(|kept| kept.record)
-}
-
-/// The part of a path, made when it is asked for the first time.
-fn entry(
-    parts: &mut BTreeMap<String, PartWriter>,
-    path: String,
-    make: impl FnOnce(String) -> std::io::Result<PartWriter>,
-) -> anyhow::Result<&mut PartWriter> {
-    use std::collections::btree_map::Entry;
-    Ok(match parts.entry(path) {
-        Entry::Occupied(entry) => entry.into_mut(),
-        Entry::Vacant(entry) => {
-            let path = entry.key().clone();
-            entry.insert(make(path)?)
-        }
-    })
 }

@@ -50,7 +50,11 @@ impl Collector {
         }
         let mut found: Vec<Target> = Vec::new();
         let listing = Pods { suspicious: self.wants(Source::SuspiciousPods) };
+        let is_read = self.wants(Source::Logs) || self.wants(Source::History);
         let visit: lists::Visit<'_> = &mut |object| {
+            if !is_read {
+                return;
+            }
             // An object that is no pod is the list's gap; there is nothing to read of it.
             if let Ok(pod) = serde_json::from_str(object) {
                 found.extend(targets::of_pod(&pod, self.writer.run().started));

@@ -1,12 +1,14 @@
 //! Lists: page after page to rows and raw objects. A list that may not be read for the whole cluster is read namespace by namespace.
 
+use tokio::task::JoinHandle;
+
 use super::{
     Collector, outcome,
     scope::{UNKNOWN, WHOLE_CLUSTER},
 };
 use crate::{
     bundle::{Coverage, Outcome, State, Unit},
-    cluster::{Problem, ProblemKind},
+    cluster::{Page, Problem, ProblemKind, list::Selectors},
     evidence::{Listing, Source, Unreadable},
 };
 
@@ -144,27 +146,30 @@ impl Collector {
         visit: Visit<'_>,
     ) -> anyhow::Result<Result<Outcome, Problem>> {
         let resource = listing.resource();
-        let selectors = match resource.plural {
-            "pods" => self.settings.pod_selectors(),
-            _ => crate::cluster::list::Selectors::default(),
-        };
+        let mut asking = self.ask_page(listing, namespace, None);
         let mut reading = Reading::default();
         let mut beginnings = 1;
         loop {
-            let asked = self.cluster.page(&resource, namespace, &selectors, reading.next.as_deref());
             let page = tokio::select! {
-                page = asked => page,
-                () = self.stop.cancelled() => return Ok(Ok(Outcome::new(State::Interrupted, "stopped while it was read"))),
+                page = &mut asking => page.unwrap_or_else(|defect| Err(Problem::new(ProblemKind::Refused, defect.to_string()))),
+                () = self.stop.cancelled() => {
+                    asking.abort();
+                    return Ok(Ok(Outcome::new(State::Interrupted, "stopped while it was read")));
+                }
             };
             match page {
                 Ok(page) => {
+                    reading.version.get_or_insert(page.metadata.resource_version);
+                    reading.next = Some(page.metadata.next).filter(|next| !next.is_empty());
+                    if let Some(next) = &reading.next {
+                        // The next page comes in while the rows of this one are made.
+                        asking = self.ask_page(listing, namespace, Some(next));
+                    }
                     for item in &page.items {
                         unit.raw(resource.plural, item.get().as_bytes())?;
                         reading.take(listing, item.get(), unit)?;
                         visit(item.get());
                     }
-                    reading.version.get_or_insert(page.metadata.resource_version);
-                    reading.next = Some(page.metadata.next).filter(|next| !next.is_empty());
                     if reading.next.is_none() {
                         return Ok(Ok(reading.outcome()));
                     }
@@ -173,6 +178,7 @@ impl Collector {
                     beginnings += 1;
                     unit.restart()?;
                     reading = Reading::default();
+                    asking = self.ask_page(listing, namespace, None);
                 }
                 Err(problem) if reading.next.is_some() => {
                     let reason = format!("the list broke off: {problem}");
@@ -182,6 +188,22 @@ impl Collector {
                 Err(problem) => return Ok(Err(problem)),
             }
         }
+    }
+
+    /// Asks for a page in a task of its own.
+    fn ask_page(
+        &self,
+        listing: &dyn Listing,
+        namespace: Option<&str>,
+        next: Option<&str>,
+    ) -> JoinHandle<Result<Page, Problem>> {
+        let (cluster, resource) = (self.cluster.clone(), listing.resource());
+        let (namespace, next) = (namespace.map(str::to_owned), next.map(str::to_owned));
+        let selectors = match resource.plural {
+            "pods" => self.settings.pod_selectors(),
+            _ => Selectors::default(),
+        };
+        tokio::spawn(async move { cluster.page(&resource, namespace.as_deref(), &selectors, next.as_deref()).await })
     }
 }
 
