@@ -9,26 +9,52 @@ use crate::{
 };
 
 /// A log that begins this soon after its container began is whole.
-const SOON: SignedDuration = SignedDuration::from_secs(60);
+const SOON: SignedDuration = SignedDuration::from_secs(20);
 /// Kubelets rotate at 10 MiB unless they are told otherwise (`containerLogMaxSize`); somewhat less is taken as a sign of it.
 const ROTATED: f64 = 8.0 * 1024.0 * 1024.0;
 
-/// Why a log that was read to its end is probably not whole: it begins long after its container, and at the rate at which it grew since
-/// then the time before would have filled a file. None when nothing speaks for that, or when the window leaves the beginning out.
-pub(super) fn rotated_away(coverage: &Coverage, window: Window) -> Option<String> {
-    let (first, last, started) = (coverage.first?, coverage.last?, coverage.started?);
+/// What the beginning of a log says about what came before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// Nothing is missing, or nothing was asked for.
+    Whole,
+    /// It begins long after its container: the container may have said nothing, or what it said was rotated away.
+    Late(String),
+    /// At the rate at which it grew since it begins, the time before would have filled a file: it was rotated.
+    Rotated(String),
+}
+
+/// Judges a log that was read to its end.
+pub(super) fn beginning(coverage: &Coverage, window: Window) -> Beginning {
+    let (Some(first), Some(last), Some(started)) = (coverage.first, coverage.last, coverage.started) else {
+        return Beginning::Whole;
+    };
     let missing = first.duration_since(started);
     if missing < SOON || window.since.is_some_and(|since| since > started) {
-        return None;
+        return Beginning::Whole;
     }
     let seen = last.duration_since(first).as_secs_f64().max(1.0);
-    let bytes = coverage.bytes? as f64 / seen * missing.as_secs_f64();
-    (bytes >= ROTATED).then(|| {
+    let bytes = coverage.bytes.unwrap_or_default() as f64 / seen * missing.as_secs_f64();
+    let late = format!("the log begins at {first}, {} s after its container", missing.as_secs());
+    if bytes < ROTATED {
+        return Beginning::Late(format!("{late}; whether files were rotated away is not known without --node-logs"));
+    }
+    Beginning::Rotated(format!(
+        "{late}; at the rate at which it grew since then some {} came before and were rotated away; --node-logs reads what of it is still \
+         on the node",
+        size(bytes as u64)
+    ))
+}
+
+/// Why what the files of the node hold is not all: the oldest of several begins long after the container.
+pub(super) fn gone_from_node(coverage: &Coverage, window: Window) -> Option<String> {
+    let (first, started) = (coverage.first?, coverage.started?);
+    let missing = first.duration_since(started);
+    let is_asked_for = window.since.is_none_or(|since| since <= started);
+    (missing >= SOON && is_asked_for).then(|| {
         format!(
-            "the log begins at {first}, {} s after the container; at the rate at which it grew since then some {} came before: they were rotated \
-             away, and --node-logs reads what of them is still on the node",
-            missing.as_secs(),
-            size(bytes as u64)
+            "the oldest file of the node begins at {first}, {} s after its container: older ones are gone",
+            missing.as_secs()
         )
     })
 }
@@ -49,14 +75,22 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_log_that_begins_late_was_rotated_and_a_quiet_one_was_not() {
+    fn a_busy_log_that_begins_late_was_rotated_and_a_quiet_one_may_have_been() {
         let (start, hour, end) = ("2026-01-02T00:00:00Z", "2026-01-02T01:00:00Z", "2026-01-02T02:00:00Z");
         let any = Window::default();
-        let reason = rotated_away(&coverage(start, hour, end, 9 << 20), any).unwrap();
+        let Beginning::Rotated(reason) = beginning(&coverage(start, hour, end, 9 << 20), any) else {
+            panic!("not rotated")
+        };
         assert!(reason.contains("3600 s after") && reason.contains("9.0 MiB"), "{reason}");
-        assert_eq!(rotated_away(&coverage(start, hour, end, 1 << 20), any), None, "it just said little at first");
-        assert_eq!(rotated_away(&coverage(start, start, end, 9 << 20), any), None);
+        assert!(matches!(beginning(&coverage(start, hour, end, 1 << 20), any), Beginning::Late(_)));
+        assert_eq!(beginning(&coverage(start, start, end, 9 << 20), any), Beginning::Whole);
         let late = Window { since: end.parse().ok(), until: None };
-        assert_eq!(rotated_away(&coverage(start, hour, end, 9 << 20), late), None, "the window left the beginning out");
+        assert_eq!(
+            beginning(&coverage(start, hour, end, 9 << 20), late),
+            Beginning::Whole,
+            "the window left the beginning out"
+        );
+        assert!(gone_from_node(&coverage(start, hour, end, 1), any).is_some());
+        assert_eq!(gone_from_node(&coverage(start, start, end, 1), any), None);
     }
 }

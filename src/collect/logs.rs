@@ -1,6 +1,13 @@
 //! One container instance's log: from the server's bytes to rows in a part, in memory that does not grow with the log.
 
-use super::{Collector, coverage, outcome, settings::LOG_TABLE, targets::Target};
+use super::{
+    Collector,
+    coverage::{self, Beginning},
+    node_logs::OLDER,
+    outcome,
+    settings::LOG_TABLE,
+    targets::Target,
+};
 use crate::{
     bundle::{Coverage, Outcome, State, Unit},
     cluster::{Problem, ProblemKind, log_stream::LogStream},
@@ -66,14 +73,25 @@ impl Collector {
         }
         if self.settings.node_logs {
             self.read_node_logs(target, &outcome).await?;
-        } else if outcome.state == State::Complete
-            && let Some(reason) = coverage::rotated_away(&outcome.coverage, self.writer.run().window)
-        {
-            outcome = Outcome { state: State::Truncated, reason: Some(reason), ..outcome };
+        } else if outcome.state == State::Complete {
+            outcome = self.judge_beginning(target, outcome).await?;
         }
         // A break can be mended later; what else is missing of a log is not there any more.
         let is_broken = matches!(ending, Ending::Broken(_) | Ending::Excuse(_));
         self.finish_log(reading.unit, outcome, if is_broken { Done::TryAgain } else { Done::Ended }).await
+    }
+
+    /// Says where a log may lack its beginning, or does.
+    async fn judge_beginning(&self, target: &Target, outcome: Outcome) -> anyhow::Result<Outcome> {
+        match coverage::beginning(&outcome.coverage, self.writer.run().window) {
+            Beginning::Whole => Ok(outcome),
+            Beginning::Rotated(reason) => Ok(Outcome { state: State::Truncated, reason: Some(reason), ..outcome }),
+            Beginning::Late(reason) => {
+                let unit = self.node_log_unit(target, OLDER);
+                unit.finish(Outcome::new(State::SkippedByFilter, reason)).await?;
+                Ok(outcome)
+            }
+        }
     }
 
     async fn finish_unopened(&self, unit: Unit, problem: &Problem) -> anyhow::Result<Done> {

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use flate2::write::MultiGzDecoder;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Collector, outcome, settings::LOG_TABLE, targets::Target};
+use super::{Collector, coverage, outcome, settings::LOG_TABLE, targets::Target};
 use crate::{
     bundle::{Coverage, Outcome, State, Unit, Window},
     cluster::{
@@ -21,6 +21,9 @@ use crate::{
         log_lines::{Assembler, CriText, LineRenderer},
     },
 };
+
+/// Name of what was, or may have been, before the files that are there; no file is called so.
+pub(super) const OLDER: &str = "_older";
 
 /// The longest list of files that is read.
 const LONGEST_LIST: usize = 1024 * 1024;
@@ -41,15 +44,26 @@ impl Collector {
         };
         // What the log endpoint gave begins here; a file that is rotated meanwhile has those lines, too.
         let until = outcome.coverage.first.and_then(|first| first.checked_sub(SignedDuration::from_nanos(1)).ok());
+        let mut oldest = outcome.coverage.clone();
+        let mut rotated = 0;
         for name in files {
             let Some(file) = LogFileName::parse(&name) else { continue };
             let is_served = !file.is_rotated && file.instance == target.restart_count && outcome.state != State::Failed;
             if !is_served && target.has_file(file.instance) {
                 let until = until.filter(|_| file.instance == target.restart_count);
-                self.read_node_log(target, NodeLogFile { file: name, ..folder.clone() }, file.instance, until).await?;
+                let first = self
+                    .read_node_log(target, NodeLogFile { file: name, ..folder.clone() }, file.instance, until)
+                    .await?;
+                if file.instance == target.restart_count {
+                    oldest.first = [oldest.first, first].into_iter().flatten().min();
+                    rotated += 1;
+                }
             }
         }
-        Ok(())
+        match coverage::gone_from_node(&oldest, self.writer.run().window).filter(|_| rotated > 0) {
+            Some(reason) => self.node_log_unit(target, OLDER).finish(Outcome::new(State::Truncated, reason)).await,
+            None => Ok(()),
+        }
     }
 
     async fn node_log_files(&self, folder: &NodeLogFile) -> Result<Vec<String>, Problem> {
@@ -64,23 +78,25 @@ impl Collector {
         Ok(names(&String::from_utf8_lossy(&list)))
     }
 
-    fn node_log_unit(&self, target: &Target, file: &str) -> Unit {
+    pub(super) fn node_log_unit(&self, target: &Target, file: &str) -> Unit {
         let [pod, container, _] = target.path();
         let object =
             format!("{} file {file} of node {}", target.object(), target.pod.node.as_deref().unwrap_or_default());
         self.writer.unit(Source::Logs.name(), object, &[&pod, &container, file])
     }
 
+    /// Reads a file. Returns the time of its first line.
     async fn read_node_log(
         &self,
         target: &Target,
         file: NodeLogFile,
         instance: i64,
         until: Option<Timestamp>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<Timestamp>> {
         let [pod, container, _] = target.path();
-        if self.writer.is_done(Source::Logs.name(), &[&pod, &container, &file.file]) {
-            return Ok(());
+        let path = [pod.as_str(), &container, &file.file];
+        if self.writer.is_done(Source::Logs.name(), &path) {
+            return Ok(self.writer.coverage(Source::Logs.name(), &path).and_then(|coverage| coverage.first));
         }
         let mut unit = self.node_log_unit(target, &file.file);
         let run = self.writer.run().window;
@@ -107,7 +123,8 @@ impl Collector {
             Err(problem) => outcome::of_problem(&problem)?,
         };
         self.progress.unit(Source::Logs, unit.all_rows(), outcome.state);
-        unit.finish(outcome).await
+        unit.finish(outcome).await?;
+        Ok(seen.first)
     }
 
     /// Renders a file to its end. Returns the bytes that were received; none when the collection was stopped.

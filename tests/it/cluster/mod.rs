@@ -10,6 +10,7 @@ mod interruption;
 mod inventory;
 mod limited;
 mod logs;
+mod node_files;
 mod settings;
 mod upload;
 mod valve;
