@@ -32,7 +32,7 @@ Without a cluster and without Azure: kubectl forensys demo";
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Collect evidence from a cluster into a bundle on disk
-    Collect(Box<command::collect::Args>),
+    Collect(Box<command::collect::Verb>),
     /// Check every file of a bundle against its manifest
     Verify(command::verify::Args),
     /// Show what a bundle holds, and what is missing

@@ -80,6 +80,22 @@ pub struct Selectors {
     pub fields: Option<String>,
 }
 
+/// The query of a page: the first, or the one that a token of the page before names.
+pub fn query(selectors: &Selectors, next: Option<&str>) -> String {
+    let mut query = format!("limit={PAGE}");
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    for (name, value) in [
+        ("labelSelector", selectors.labels.as_deref()),
+        ("fieldSelector", selectors.fields.as_deref()),
+        ("continue", next),
+    ] {
+        if let Some(value) = value {
+            query.push_str(&format!("&{name}={}", encode(value)));
+        }
+    }
+    query
+}
+
 impl Cluster {
     /// One page of a list: the first, or the one that a token of the page before names.
     /// A problem of kind [`ProblemKind::Gone`] means that the pages expired and the list has to begin again.
@@ -90,17 +106,7 @@ impl Cluster {
         selectors: &Selectors,
         next: Option<&str>,
     ) -> Result<Page, Problem> {
-        let mut target = format!("{}?limit={PAGE}", resource.path(namespace));
-        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        for (name, value) in [
-            ("labelSelector", selectors.labels.as_deref()),
-            ("fieldSelector", selectors.fields.as_deref()),
-            ("continue", next),
-        ] {
-            if let Some(value) = value {
-                target.push_str(&format!("&{name}={}", encode(value)));
-            }
-        }
+        let target = format!("{}?{}", resource.path(namespace), query(selectors, next));
         let response = self.get(&target, &HeaderMap::new()).await?;
         let body = tokio::time::timeout(Duration::from_secs(120), read_body(response))
             .await

@@ -14,6 +14,7 @@ pub mod list;
 pub mod log_stream;
 pub mod problem;
 mod request;
+pub mod review;
 
 pub use connect::{Cluster, ConnectArgs};
 pub use level::{Level, Levels};

@@ -7,14 +7,18 @@
 //! Limits: nothing here knows what a row means (see [`crate::evidence`]) or how a request is sent (see [`crate::cluster`]).
 
 pub mod aks;
+pub mod calls;
 mod history;
 mod jobs;
 mod lists;
 mod logs;
 pub mod opening;
 pub mod outcome;
+pub mod preflight;
 pub mod progress;
 mod report;
+pub mod rights;
+pub mod rights_text;
 mod scope;
 pub mod settings;
 pub mod targets;
