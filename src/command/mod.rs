@@ -7,6 +7,7 @@ pub mod completion;
 pub mod demo;
 pub mod demo_serve;
 pub mod dry_run;
+pub mod footprint;
 pub mod inspect;
 pub mod provision;
 pub mod run;

@@ -4,12 +4,14 @@
 #![cfg(unix)]
 
 mod audit;
+mod footprint;
 mod harness;
 mod history;
 mod interruption;
 mod inventory;
 mod limited;
 mod logs;
+mod rights;
 mod settings;
 mod upload;
 mod valve;
