@@ -123,7 +123,12 @@ fn targets(right: &Access, settings: &Settings, since: Option<Timestamp>) -> Vec
             let until = "until the bundle is sealed; opened again where it ends early";
             targets.extend(namespaces.iter().map(|namespace| ("GET", path(namespace.as_deref()), until)));
         }
-        ("", _) => targets.push(("GET", format!("{}/kube-system", right.resource.path(None)), ONCE)),
+        ("", _) if right.resource == NAMESPACES => {
+            targets.push(("GET", format!("{}/kube-system", right.resource.path(None)), ONCE));
+        }
+        ("", _) => targets.extend(namespaces.iter().map(|namespace| {
+            ("GET", pod(namespace.as_deref()), "before and after a debug container is added, and until it has started")
+        })),
         ("log", _) => targets.extend(namespaces.iter().flat_map(|namespace| {
             let log = |previous, times| ("GET", log_target(namespace.as_deref(), previous, since), times);
             [log(false, INSTANCES), log(true, "once for each instance before the last restart")]
@@ -255,8 +260,12 @@ mod tests {
                 for (method, target, _) in targets {
                     let path = target.split('?').next().unwrap();
                     let level = guard::level_of(&Method::from_bytes(method.as_bytes()).unwrap(), path);
-                    // A debug container is read through the same exec as any other.
-                    let wanted = if right.subresource == "exec" { Level::Exec } else { right.level };
+                    // What a debug container needs beside its creation are the exec and the reads that others use, too.
+                    let wanted = match (right.level, right.subresource) {
+                        (Level::DebugContainer, "exec") => Level::Exec,
+                        (Level::DebugContainer, "") => Level::Core,
+                        (level, _) => level,
+                    };
                     assert_eq!(level, Some(wanted), "{method} {target}");
                 }
             }

@@ -192,6 +192,7 @@ pub fn access() -> Vec<Access> {
     // The API server asks for nodes/proxy whatever the path is; nodes/log is a right on the kubelet's own port only.
     rights.push(right(Level::NodeLogs, "get", NODES, "proxy", "rotated log files", &[Source::Logs]));
     const SHELLLESS: &str = "histories of containers without a shell";
+    rights.push(right(Level::DebugContainer, "get", pods, "", SHELLLESS, &[Source::History]));
     rights.push(right(Level::DebugContainer, "patch", pods, "ephemeralcontainers", SHELLLESS, &[Source::History]));
     rights.extend(exec(Level::DebugContainer, SHELLLESS));
     rights

@@ -78,7 +78,7 @@ fn roles_hold_what_their_level_needs_and_nothing_else() {
     assert_eq!(granted(&reference::level_role(Level::NodeLogs)), ["get nodes/proxy"]);
     assert_eq!(
         granted(&reference::level_role(Level::DebugContainer)),
-        ["patch pods/ephemeralcontainers", "get pods/exec", "create pods/exec"]
+        ["get pods", "patch pods/ephemeralcontainers", "get pods/exec", "create pods/exec"]
     );
     let namespace = granted(&reference::namespace_role());
     assert!(namespace.contains(&"create pods/exec".to_owned()));

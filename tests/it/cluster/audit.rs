@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::harness::{ADMIN, Collected, LIMITED, audit_log, eventually, json_lines};
+use super::harness::{ADMIN, Collected, LIMITED, audit_log, audit_log_since, eventually, json_lines};
 
 /// What the API server recorded of a run's requests, by Audit-ID; an id may have several stages.
 pub(super) fn audited(run: &Collected) -> BTreeMap<String, Value> {
     let agent = format!("run/{}", run.run_id());
     let ours = |entry: &Value| entry["userAgent"].as_str().is_some_and(|name| name.contains(&agent));
-    audit_log().into_iter().filter(ours).map(|entry| (entry["auditID"].as_str().unwrap().to_owned(), entry)).collect()
+    audit_log_since(run)
+        .into_iter()
+        .filter(ours)
+        .map(|entry| (entry["auditID"].as_str().unwrap().to_owned(), entry))
+        .collect()
 }
 
 /// The ids in the run's own record: those sent, and those of them that were answered.

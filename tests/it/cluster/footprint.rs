@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     audit::{audited, recorded},
-    harness::{Ended, audit_log, eventually, json_lines, kubeconfig, kubectl, place},
+    harness::{Ended, audit_log_since, eventually, json_lines, kubeconfig, kubectl, place},
     rights::CORE,
 };
 
@@ -36,7 +36,7 @@ fn the_filters_take_out_the_lines_of_the_run_and_no_others() {
     });
     let folder = place("footprint");
     fs_err::create_dir_all(&folder).unwrap();
-    let mut log = audit_log();
+    let mut log = audit_log_since(&CORE);
     // Somebody who borrows the name of the run is not the run.
     let mut forged = log.iter().find(|entry| sent.contains(entry["auditID"].as_str().unwrap())).unwrap().clone();
     forged["auditID"] = "forged".into();

@@ -59,12 +59,12 @@ fn account(name: &str, levels: &[&str]) {
     admin(&["apply", "-f", "-"], &list.to_string());
 }
 
-/// A kubeconfig that signs in as the account.
-fn kubeconfig_of(name: &str) -> PathBuf {
+/// A kubeconfig beside the bundle that signs in as the account.
+fn kubeconfig_of(name: &str, bundle: &Path) -> PathBuf {
     let token = admin(&["create", "token", name, "-n", NAMESPACE], "").trim().to_owned();
     let mut config = kubectl_json(&["config", "view", "--raw", "--minify"]);
     config["users"][0]["user"] = json!({ "token": token });
-    let path = place(&format!("rights-{name}.kubeconfig"));
+    let path = bundle.with_extension("kubeconfig");
     fs_err::write(&path, config.to_string()).unwrap();
     path
 }
@@ -73,9 +73,9 @@ fn collected(name: &str, levels: &[&str], flags: &[&str]) -> Collected {
     account(name, levels);
     let dir = place(&format!("rights-{name}-{}", flags.len()));
     let mut command = match flags.contains(&"-n") {
-        false => collect(&kubeconfig_of(name), &dir),
+        false => collect(&kubeconfig_of(name, &dir), &dir),
         true => {
-            let mut command = kubectl(&kubeconfig_of(name));
+            let mut command = kubectl(&kubeconfig_of(name, &dir));
             command.args(["forensys", "collect", "-o", "json", "--output-dir"]).arg(&dir);
             command
         }
