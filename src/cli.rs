@@ -32,11 +32,13 @@ Without a cluster and without Azure: kubectl forensys demo";
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Collect evidence from a cluster into a bundle on disk
-    Collect(Box<command::collect::Args>),
+    Collect(Box<command::collect::Verb>),
     /// Check every file of a bundle against its manifest
     Verify(command::verify::Args),
     /// Show what a bundle holds, and what is missing
     Inspect(command::inspect::Args),
+    /// Show what a run did, and filters that take it out of an audit log
+    Footprint(command::footprint::Args),
     /// Make Azure Monitor ready to take the evidence
     Provision(Box<command::provision::Args>),
     /// Send a bundle to Azure Monitor; run it again to go on
@@ -93,6 +95,7 @@ async fn dispatch(verb: Verb, printer: Printer) -> anyhow::Result<ExitStatus> {
         Verb::Collect(args) => command::collect::run(*args, printer).await,
         Verb::Verify(args) => command::verify::run(args, printer).await,
         Verb::Inspect(args) => command::inspect::run(args, printer).await,
+        Verb::Footprint(args) => command::footprint::run(args, printer).await,
         Verb::Provision(args) => command::provision::run(*args, printer).await,
         Verb::Upload(args) => command::upload::run(*args, printer).await,
         Verb::Run(args) => command::run::run(*args, printer).await,

@@ -23,6 +23,7 @@ pub mod command;
 pub mod demo;
 pub mod evidence;
 pub mod failure;
+pub mod footprint;
 pub mod provision;
 pub mod reference;
 pub mod table;

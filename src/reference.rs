@@ -28,12 +28,12 @@ pub fn tables() -> String {
 
 /// The rights that collecting uses in the cluster, for README.md.
 pub fn cluster_rights() -> String {
-    let mut text = String::from("| resource | verbs | what for |\n|---|---|---|\n");
-    for right in registry::access() {
-        let group = if right.group.is_empty() { "" } else { &format!(".{}", right.group) };
-        let exec = if right.level == Level::Exec { " (not with `--no-exec`)" } else { "" };
-        let verbs = right.verbs.join(", ");
-        text.push_str(&format!("| `{}{group}` | {verbs} | {}{exec} |\n", right.resource, right.purpose));
+    let mut text = String::from("| level | resource | verbs | what for |\n|---|---|---|---|\n");
+    for level in Level::ALL {
+        for rule in rules(|right| right.level == level) {
+            let (verbs, purposes) = (rule.verbs.join(", "), rule.purposes.join("; "));
+            text.push_str(&format!("| {} | `{}` | {verbs} | {purposes} |\n", level.name(), rule.full_name));
+        }
     }
     text
 }
@@ -59,53 +59,69 @@ pub fn custom_role() -> String {
     format!("{:#}\n", provision::custom_role())
 }
 
-/// `plugin/rbac/collector.yaml`: read everything but histories, in the whole cluster.
-pub fn collector_role() -> String {
-    let rules = rules(registry::access().iter().filter(|right| right.level == Level::Core));
-    role("ClusterRole", "forensys-collector", "Collects from all namespaces. Changes nothing.", &rules)
+/// `plugin/rbac/LEVEL.yaml`: what a level needs, in the whole cluster.
+pub fn level_role(level: Level) -> String {
+    let purpose = match level {
+        Level::Core => "Reads the API: all that `collect --no-exec` needs. Changes nothing.",
+        Level::Exec => "Beyond core: starts one shell in each running container to read shell histories.",
+        Level::NodeLogs => {
+            "Beyond core: reads rotated log files through the kubelets. Kubernetes has no smaller right for it: whoever has this\n\
+             # one can do through a kubelet whatever a GET can, running commands in any container of the node included.\n\
+             # Give it for the time of the collection only."
+        }
+        Level::DebugContainer => "Beyond core: adds an ephemeral container to pods whose containers have no shell.",
+    };
+    role("ClusterRole", &format!("forensys-{}", level.name()), purpose, &rules(|right| right.level == level))
 }
 
-/// `plugin/rbac/collector-exec.yaml`: what reading histories needs beyond that.
-pub fn exec_role() -> String {
-    let rules = rules(registry::access().iter().filter(|right| right.level == Level::Exec));
-    role(
-        "ClusterRole",
-        "forensys-collector-exec",
-        "Starts one shell in each container to read shell histories.",
-        &rules,
-    )
-}
-
-/// `plugin/rbac/namespace.yaml`: the same for one namespace, histories included.
+/// `plugin/rbac/namespace.yaml`: core and exec for one namespace.
 pub fn namespace_role() -> String {
-    const WHOLE_CLUSTER: [&str; 3] = ["nodes", "namespaces", "clusterrolebindings"];
-    let rules = rules(registry::access().iter().filter(|right| !WHOLE_CLUSTER.contains(&right.resource)));
-    role(
-        "Role",
-        "forensys-collector",
-        "Collects from one namespace. Apply it with `kubectl apply -n NAMESPACE -f`.",
-        &rules,
-    )
+    let is_inside = |right: &Access| right.resource.namespaced && matches!(right.level, Level::Core | Level::Exec);
+    let purpose = "Core and exec for one namespace. Apply it with `kubectl apply -n NAMESPACE -f`.";
+    role("Role", "forensys-namespace", purpose, &rules(is_inside))
 }
 
-fn rules<'a>(rights: impl Iterator<Item = &'a Access>) -> String {
-    rights
-        .map(|right| {
-            format!(
-                "- apiGroups: [\"{}\"]\n  resources: [\"{}\"]\n  verbs: [\"{}\"]\n",
-                right.group,
-                right.resource,
-                right.verbs.join("\", \"")
-            )
-        })
-        .collect()
+/// Rights on one resource.
+struct Rule {
+    full_name: String,
+    group: &'static str,
+    resource: String,
+    verbs: Vec<&'static str>,
+    purposes: Vec<&'static str>,
 }
 
-fn role(kind: &str, name: &str, purpose: &str, rules: &str) -> String {
+/// The rights that are wanted, those on the same resource together.
+fn rules(is_wanted: impl Fn(&Access) -> bool) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for right in registry::access().into_iter().filter(|right| is_wanted(right)) {
+        let (full_name, resource, group) = (right.full_name(), right.rule_name(), right.resource.group);
+        match rules.iter_mut().find(|rule| rule.full_name == full_name) {
+            Some(rule) => {
+                rule.verbs.extend((!rule.verbs.contains(&right.verb)).then_some(right.verb));
+                rule.purposes.extend((!rule.purposes.contains(&right.purpose)).then_some(right.purpose));
+            }
+            None => {
+                let (verbs, purposes) = (vec![right.verb], vec![right.purpose]);
+                rules.push(Rule { full_name, group, resource, verbs, purposes });
+            }
+        }
+    }
+    rules
+}
+
+fn role(kind: &str, name: &str, purpose: &str, rules: &[Rule]) -> String {
     let binding = if kind == "Role" { "rolebinding" } else { "clusterrolebinding" };
-    format!(
+    let mut text = format!(
         "# {purpose}\n# Give it to the responder: kubectl create {binding} {name} --{} {name} --user USER\n\
-         apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {name}\nrules:\n{rules}",
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {name}\nrules:\n",
         kind.to_ascii_lowercase()
-    )
+    );
+    for rule in rules {
+        let verbs = rule.verbs.join("\", \"");
+        text.push_str(&format!(
+            "- apiGroups: [\"{}\"]\n  resources: [\"{}\"]\n  verbs: [\"{verbs}\"]\n",
+            rule.group, rule.resource
+        ));
+    }
+    text
 }

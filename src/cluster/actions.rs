@@ -18,7 +18,7 @@ use serde::Serialize;
 /// Where actions are recorded. Cheap to clone.
 #[derive(Clone)]
 pub struct Actions {
-    file: Arc<Mutex<fs_err::File>>,
+    file: Arc<Mutex<Box<dyn std::io::Write + Send>>>,
     sent: Arc<AtomicU64>,
 }
 
@@ -67,11 +67,16 @@ impl Actions {
         if !torn.is_empty() {
             file.set_len(whole as u64)?;
         }
-        let actions = Self { file: Arc::new(Mutex::new(file)), sent: Arc::default() };
+        let actions = Self { file: Arc::new(Mutex::new(Box::new(file))), sent: Arc::default() };
         if !torn.is_empty() {
             actions.write(&Line::Torn { time: Timestamp::now(), text: &torn })?;
         }
         Ok(actions)
+    }
+
+    /// A record that is kept nowhere, for a process that leaves no files behind.
+    pub fn nowhere() -> Self {
+        Self { file: Arc::new(Mutex::new(Box::new(std::io::sink()))), sent: Arc::default() }
     }
 
     /// How many requests this process has sent.

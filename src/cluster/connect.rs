@@ -154,6 +154,12 @@ impl ConnectArgs {
         Ok(Connection { config, context, request_timeout })
     }
 
+    /// Whether a flag says which cluster is meant, or as whom.
+    pub fn names_a_cluster(&self) -> bool {
+        let named = [&self.context, &self.cluster, &self.user, &self.server];
+        self.kubeconfig.is_some() || named.iter().any(|flag| flag.is_some())
+    }
+
     async fn load(&self) -> anyhow::Result<(Config, Option<String>)> {
         let kubeconfig = match &self.kubeconfig {
             Some(path) => Some(Kubeconfig::read_from(path).map_err(|error| unreadable(&error))?),

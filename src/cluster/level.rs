@@ -27,6 +27,20 @@ impl Level {
             Self::DebugContainer => "debug",
         }
     }
+
+    /// What it leaves behind in the cluster.
+    pub fn footprint(self) -> &'static str {
+        match self {
+            Self::Core => "lines in the audit log; nothing in the cluster changes",
+            Self::Exec => {
+                "a shell runs for a moment in each running container; lines in the audit log and in the logs of the runtimes"
+            }
+            Self::NodeLogs => "lines in the audit log and in the logs of the kubelets",
+            Self::DebugContainer => {
+                "an ephemeral container stays in the pod until the pod is deleted, its image on the node, and events tell of both"
+            }
+        }
+    }
 }
 
 /// The levels that were asked for; [`Level::Core`] always is.

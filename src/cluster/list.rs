@@ -81,18 +81,28 @@ pub struct Selectors {
 }
 
 impl Selectors {
-    pub(super) fn append_to(&self, target: &mut String) {
+    pub(super) fn append_to(&self, query: &mut String) {
         for (name, value) in [("labelSelector", &self.labels), ("fieldSelector", &self.fields)] {
             if let Some(value) = value {
-                append_parameter(target, name, value);
+                append_parameter(query, name, value);
             }
         }
     }
 }
 
-/// Appends a parameter to a target that has some already.
-pub(super) fn append_parameter(target: &mut String, name: &str, value: &str) {
-    target.push_str(&format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+/// Appends a parameter to a query that has some already.
+pub(super) fn append_parameter(query: &mut String, name: &str, value: &str) {
+    query.push_str(&format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+}
+
+/// The query of a page: the first, or the one that a token of the page before names.
+pub fn query(selectors: &Selectors, next: Option<&str>) -> String {
+    let mut query = format!("limit={PAGE}");
+    selectors.append_to(&mut query);
+    if let Some(next) = next {
+        append_parameter(&mut query, "continue", next);
+    }
+    query
 }
 
 impl Cluster {
@@ -105,11 +115,7 @@ impl Cluster {
         selectors: &Selectors,
         next: Option<&str>,
     ) -> Result<Page, Problem> {
-        let mut target = format!("{}?limit={PAGE}", resource.path(namespace));
-        selectors.append_to(&mut target);
-        if let Some(next) = next {
-            append_parameter(&mut target, "continue", next);
-        }
+        let target = format!("{}?{}", resource.path(namespace), query(selectors, next));
         let response = self.get(&target, &HeaderMap::new()).await?;
         let body = tokio::time::timeout(Duration::from_secs(120), read_body(response))
             .await

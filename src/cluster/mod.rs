@@ -14,6 +14,7 @@ pub mod list;
 pub mod log_stream;
 pub mod problem;
 mod request;
+pub mod review;
 pub mod watch;
 
 pub use connect::{Cluster, ConnectArgs};

@@ -5,10 +5,11 @@ use super::Collector;
 use crate::{
     azure::{Arm, AzureSession},
     bundle::{Outcome, State, Unit},
-    cluster::{Resource, list::Selectors},
+    cluster::list::Selectors,
     evidence::{
         Source,
         aks::{self, Hint, Reading},
+        registry::NODES,
     },
 };
 
@@ -20,7 +21,12 @@ pub enum AskAzure {
     With(Result<AzureSession, String>),
 }
 
-const NODES: Resource = Resource { group: "", version: "v1", plural: "nodes", kind: "Node", namespaced: false };
+impl AskAzure {
+    /// Whether the question is asked at all.
+    pub fn is_asked(&self) -> bool {
+        matches!(self, Self::With(_))
+    }
+}
 
 impl Collector {
     /// Reads the AKS cluster, its node pools, addons and diagnostic settings.

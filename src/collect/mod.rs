@@ -7,6 +7,7 @@
 //! Limits: nothing here knows what a row means (see [`crate::evidence`]) or how a request is sent (see [`crate::cluster`]).
 
 pub mod aks;
+pub mod calls;
 mod coverage;
 mod history;
 mod jobs;
@@ -15,8 +16,11 @@ mod logs;
 mod node_logs;
 pub mod opening;
 pub mod outcome;
+pub mod preflight;
 pub mod progress;
 mod report;
+pub mod rights;
+pub mod rights_text;
 mod schedule;
 mod scope;
 pub mod settings;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Where requests are recorded, in the bundle.
-const ACTIONS: &str = "actions.jsonl";
+pub const ACTIONS: &str = "actions.jsonl";
 
 /// What the command line asked for, before the cluster was asked anything.
 pub struct Asked {

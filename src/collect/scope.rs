@@ -1,7 +1,7 @@
 //! Where a kind is listed: in the whole cluster, or namespace by namespace.
 
 use super::Collector;
-use crate::cluster::{Resource, list::Selectors};
+use crate::{cluster::list::Selectors, evidence::registry::NAMESPACES};
 
 /// Name of the whole cluster among the units; no namespace can be called so.
 pub(super) const WHOLE_CLUSTER: &str = "_all";
@@ -16,10 +16,6 @@ pub(super) struct Candidates {
     /// Why there may be more, where they could not be listed.
     pub incomplete: Option<String>,
 }
-
-/// The list of namespaces, needed where the whole cluster may not be listed at once.
-const NAMESPACES: Resource =
-    Resource { group: "", version: "v1", plural: "namespaces", kind: "Namespace", namespaced: false };
 
 impl Collector {
     /// The namespaces of the cluster, or what can be tried without knowing them.
@@ -53,7 +49,8 @@ impl Collector {
     }
 }
 
-fn name_of(namespace: &str) -> Option<String> {
+/// The name of an object.
+pub(super) fn name_of(namespace: &str) -> Option<String> {
     let object: serde_json::Value = serde_json::from_str(namespace).ok()?;
     object.pointer("/metadata/name").and_then(serde_json::Value::as_str).map(str::to_owned)
 }

@@ -13,6 +13,7 @@ use crate::{
         Collected, Collector,
         aks::AskAzure,
         opening::{self, Asked},
+        preflight,
         progress::Progress,
         settings::{self, LogMetadata, Settings},
     },
@@ -22,6 +23,19 @@ use crate::{
 };
 
 /// Collect evidence from a cluster into a bundle on disk
+// The group of the arguments that are taken over has the same name.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Verb {
+    /// What to collect, from where, and how.
+    #[command(flatten)]
+    pub args: Args,
+    /// Collect nothing: print every call that would be made, and what is allowed
+    #[arg(long, conflicts_with = "resume")]
+    pub dry_run: bool,
+}
+
+/// What to collect, from where, and how
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The connection.
@@ -36,6 +50,9 @@ pub struct Args {
     /// Ask Azure nothing, even when the cluster is AKS
     #[arg(long)]
     pub no_azure: bool,
+    /// Do not ask the API server beforehand what is allowed
+    #[arg(long)]
+    pub no_preflight: bool,
     /// How to sign in to Azure, which is asked about the cluster when it is AKS.
     #[command(flatten)]
     pub azure: AzureArgs,
@@ -170,8 +187,11 @@ impl ScopeArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
-    let collected = collect(args, printer, false).await?;
+pub async fn run(verb: Verb, printer: Printer) -> anyhow::Result<ExitStatus> {
+    if verb.dry_run {
+        return super::dry_run::run(verb.args, printer).await;
+    }
+    let collected = collect(verb.args, printer, false).await?;
     printer.json(&collected);
     show(&collected, printer);
     Ok(status(collected.status))
@@ -193,15 +213,25 @@ pub async fn collect(args: Args, printer: Printer, demo: bool) -> anyhow::Result
     };
     let dir = writer.dir().to_owned();
     printer.note(format!("bundle: {}", dir.display()));
-    let settings = serde_json::from_value(writer.run().settings.clone())?;
+    let settings: Settings = serde_json::from_value(writer.run().settings.clone())?;
     let stop = CancellationToken::new();
     let listener = signals::cancel_on_signal(stop.clone(), printer);
     let azure = match args.no_azure {
         true => AskAzure::No,
         false => AskAzure::With(args.azure.open().map_err(|error| format!("{error:#}"))),
     };
-    let collector = Collector { cluster, writer, settings, stop, azure, progress: Progress::new(printer) };
-    let collected = collector.run().await;
+    let collected = async {
+        match args.no_preflight {
+            true => preflight::leave_out(&writer).await?,
+            false => {
+                let matrix = preflight::run(&cluster, &writer, &settings, azure.is_asked(), &stop).await?;
+                matrix.iter().for_each(|line| printer.note(line));
+            }
+        }
+        let progress = Progress::new(printer);
+        Collector { cluster, writer, settings, stop, azure, progress }.run().await
+    };
+    let collected = collected.await;
     listener.abort();
     collected.map_err(|error| {
         let fix =

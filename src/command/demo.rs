@@ -91,6 +91,7 @@ impl Stage {
             },
             resume: None,
             no_azure: false,
+            no_preflight: false,
             azure: self.azure_args.clone(),
             output_dir: Some(self.dir.join("bundle")),
         }

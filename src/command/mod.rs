@@ -6,6 +6,8 @@ pub mod collect;
 pub mod completion;
 pub mod demo;
 pub mod demo_serve;
+pub mod dry_run;
+pub mod footprint;
 pub mod inspect;
 pub mod provision;
 pub mod run;

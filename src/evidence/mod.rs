@@ -13,6 +13,7 @@ pub mod events;
 pub mod identity;
 pub mod log_lines;
 pub mod network_policies;
+pub mod permissions;
 pub mod pods;
 pub mod rbac_bindings;
 pub mod registry;

@@ -9,6 +9,7 @@ use super::{
     events::{EventRow, Events},
     log_lines::LogRow,
     network_policies::{NetworkPolicies, NetworkPolicyRow},
+    permissions::PermissionRow,
     pods::{PodRow, Pods},
     rbac_bindings::{BindingRow, ClusterRoleBindings, RoleBindings},
     run_report::{GapRow, RunRow},
@@ -16,7 +17,7 @@ use super::{
     suspicious_pods::SuspiciousPodRow,
 };
 use crate::{
-    cluster::Level,
+    cluster::{Level, Resource},
     table::{Row, Table},
 };
 
@@ -112,45 +113,89 @@ pub fn tables() -> Vec<&'static Table> {
         AksDiagnosticRow::TABLE,
         RunRow::TABLE,
         GapRow::TABLE,
+        PermissionRow::TABLE,
     ]
 }
 
-/// A right that collecting uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The namespaces of the cluster.
+pub const NAMESPACES: Resource =
+    Resource { group: "", version: "v1", plural: "namespaces", kind: "Namespace", namespaced: false };
+/// The nodes of the cluster.
+pub const NODES: Resource = Resource { group: "", version: "v1", plural: "nodes", kind: "Node", namespaced: false };
+
+/// A right that collecting uses: one verb on one resource. Reviews, roles and the README follow from these.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// What it is for.
+    /// What it is for, which is what is missing without it.
     pub purpose: &'static str,
-    /// API group; empty for the core group.
-    pub group: &'static str,
-    /// Resource, with its subresource.
-    pub resource: &'static str,
-    /// Verbs.
-    pub verbs: &'static [&'static str],
+    /// The verb, as in RBAC rules.
+    pub verb: &'static str,
+    /// The resource.
+    pub resource: Resource,
+    /// Its subresource; empty for the resource itself.
+    pub subresource: &'static str,
     /// The level that needs it.
     pub level: Level,
+    /// The sources that need it; none where every collection does.
+    pub sources: Vec<Source>,
 }
 
-/// Every right: one per list, and those of namespaces, logs and exec.
+impl Access {
+    /// The resource as it stands in an RBAC rule: `pods`, `pods/log`.
+    pub fn rule_name(&self) -> String {
+        match self.subresource {
+            "" => self.resource.plural.to_owned(),
+            subresource => format!("{}/{subresource}", self.resource.plural),
+        }
+    }
+
+    /// The same with its group, as kubectl writes it: `cronjobs.batch`.
+    pub fn full_name(&self) -> String {
+        let group = if self.resource.group.is_empty() { "" } else { "." };
+        format!("{}{group}{}", self.rule_name(), self.resource.group)
+    }
+}
+
+/// Every right: those of the lists and watches, of logs, and of the levels beyond [`Level::Core`].
 pub fn access() -> Vec<Access> {
-    let list = |resource: crate::cluster::Resource, purpose| Access {
+    let pods = PODS.resource();
+    let right = |level, verb, resource, subresource, purpose, sources: &[Source]| Access {
         purpose,
-        group: resource.group,
-        resource: resource.plural,
-        verbs: &["get", "list"],
-        level: Level::Core,
+        verb,
+        resource,
+        subresource,
+        level,
+        sources: sources.to_vec(),
     };
-    let mut rights: Vec<_> =
-        LISTINGS.iter().chain([&PODS]).map(|entry| list(entry.resource(), entry.source().name())).collect();
-    let core = |resource, purpose, verbs| Access { purpose, group: "", resource, verbs, level: Level::Core };
-    rights.push(core(
-        "namespaces",
-        "finding the namespaces to fall back to, and the cluster's identity",
-        &["get", "list"],
-    ));
-    rights.push(core("nodes", "finding the AKS cluster in Azure", &["get", "list"]));
-    rights.push(core("pods/log", "logs", &["get"]));
-    // From Kubernetes 1.35 on, exec over WebSocket asks for both verbs.
-    rights.push(Access { level: Level::Exec, ..core("pods/exec", "history", &["get", "create"]) });
+    let core = |verb, resource, subresource, purpose, sources: &[Source]| {
+        right(Level::Core, verb, resource, subresource, purpose, sources)
+    };
+    let of_pods: Vec<_> = Source::ALL.into_iter().filter(|source| source.needs_pods()).collect();
+    let mut rights = Vec::new();
+    for listing in LISTINGS {
+        let (source, resource) = (listing.source(), listing.resource());
+        rights.push(core("list", resource, "", source.name(), &[source]));
+        if source == Source::Events {
+            rights.push(core("watch", resource, "", "events that come during the collection", &[source]));
+            rights.push(core("list", pods, "", "pods, and what is read of them", &of_pods));
+            rights.push(core("watch", pods, "", "pods that come or go during the collection", &of_pods));
+            rights.push(core("get", pods, "log", "logs", &[Source::Logs]));
+            rights.push(core("get", pods, "", "whether a pod was replaced while it was read", &[Source::Logs]));
+        }
+    }
+    rights.push(core("get", NAMESPACES, "", "the cluster's identity", &[]));
+    rights.push(core("list", NAMESPACES, "", "the namespaces to fall back to", &[]));
+    rights.push(core("list", NODES, "", "finding the AKS cluster in Azure", &[Source::Aks]));
+    // Exec over WebSocket is a GET; from Kubernetes 1.35 on the server asks for both verbs.
+    let exec =
+        |level, purpose| ["get", "create"].map(|verb| right(level, verb, pods, "exec", purpose, &[Source::History]));
+    rights.extend(exec(Level::Exec, "shell histories"));
+    // The API server asks for nodes/proxy whatever the path is; nodes/log is a right on the kubelet's own port only.
+    rights.push(right(Level::NodeLogs, "get", NODES, "proxy", "rotated log files", &[Source::Logs]));
+    const SHELLLESS: &str = "histories of containers without a shell";
+    rights.push(right(Level::DebugContainer, "get", pods, "", SHELLLESS, &[Source::History]));
+    rights.push(right(Level::DebugContainer, "patch", pods, "ephemeralcontainers", SHELLLESS, &[Source::History]));
+    rights.extend(exec(Level::DebugContainer, SHELLLESS));
     rights
 }
 

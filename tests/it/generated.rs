@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser as _;
-use forensys::{cli::Cli, reference};
+use forensys::{cli::Cli, cluster::Level, reference};
 
 const AGAIN: &str = "write the generated files anew: FORENSYS_REGENERATE=1 cargo test --test it generated";
 
@@ -37,8 +37,9 @@ fn with_section(readme: &str, name: &str, text: &str) -> String {
 fn generated_files_are_fresh() {
     is_fresh("plugin/schema.json", &reference::schema());
     is_fresh("plugin/azure/custom-role.json", &reference::custom_role());
-    is_fresh("plugin/rbac/collector.yaml", &reference::collector_role());
-    is_fresh("plugin/rbac/collector-exec.yaml", &reference::exec_role());
+    for level in Level::ALL {
+        is_fresh(&format!("plugin/rbac/{}.yaml", level.name()), &reference::level_role(level));
+    }
     is_fresh("plugin/rbac/namespace.yaml", &reference::namespace_role());
     let sections = [
         ("tables", reference::tables()),
@@ -50,17 +51,38 @@ fn generated_files_are_fresh() {
     is_fresh("README.md", &wanted);
 }
 
-#[test]
-fn roles_are_objects_that_kubernetes_takes() {
-    for text in [reference::collector_role(), reference::exec_role(), reference::namespace_role()] {
-        let role: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
-        let rules = role["rules"].as_array().unwrap();
-        assert!(!rules.is_empty());
-        for verb in rules.iter().flat_map(|rule| rule["verbs"].as_array().unwrap()) {
-            assert!(["get", "list", "create"].contains(&verb.as_str().unwrap()), "{verb} changes something");
-        }
+/// The verbs of a role, as `VERB RESOURCE`.
+fn granted(role: &str) -> Vec<String> {
+    let role: serde_json::Value = serde_saphyr::from_str(role).unwrap();
+    let mut granted = Vec::new();
+    for rule in role["rules"].as_array().unwrap() {
+        assert_eq!(rule["resources"].as_array().unwrap().len(), 1);
+        let resource = rule["resources"][0].as_str().unwrap();
+        granted.extend(
+            rule["verbs"].as_array().unwrap().iter().map(|verb| format!("{} {resource}", verb.as_str().unwrap())),
+        );
     }
-    assert!(!reference::collector_role().contains("create\""), "only exec needs it");
+    granted
+}
+
+#[test]
+fn roles_hold_what_their_level_needs_and_nothing_else() {
+    let core = granted(&reference::level_role(Level::Core));
+    assert!(core.contains(&"watch events".to_owned()) && core.contains(&"get pods/log".to_owned()));
+    for right in &core {
+        let verb = right.split(' ').next().unwrap();
+        assert!(["get", "list", "watch"].contains(&verb), "{right} is no read");
+        assert!(!right.contains("secrets") && !right.contains('*') && !right.contains("proxy"), "{right}");
+    }
+    assert_eq!(granted(&reference::level_role(Level::Exec)), ["get pods/exec", "create pods/exec"]);
+    assert_eq!(granted(&reference::level_role(Level::NodeLogs)), ["get nodes/proxy"]);
+    assert_eq!(
+        granted(&reference::level_role(Level::DebugContainer)),
+        ["get pods", "patch pods/ephemeralcontainers", "get pods/exec", "create pods/exec"]
+    );
+    let namespace = granted(&reference::namespace_role());
+    assert!(namespace.contains(&"create pods/exec".to_owned()));
+    assert!(!namespace.iter().any(|right| right.contains("nodes") || right.contains("clusterrole")), "{namespace:?}");
 }
 
 #[test]

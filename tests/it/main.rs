@@ -8,4 +8,5 @@ mod generated;
 mod kubernetes_simulator;
 mod official;
 mod plugin;
+mod rights;
 mod upload;

@@ -55,6 +55,6 @@ fn access_status(server: &Server, body: &[u8]) -> Value {
         (Some("get" | "list" | "watch"), _) | (Some("create"), "pods/exec")
     );
     let allowed = reads && allowed(server, &resource, text("namespace"));
-    let reason = if allowed { "RBAC: allowed by ClusterRoleBinding \"forensys-collector\"" } else { "" };
+    let reason = if allowed { "RBAC: allowed by ClusterRoleBinding \"forensys-core\"" } else { "" };
     json!({ "allowed": allowed, "reason": reason })
 }

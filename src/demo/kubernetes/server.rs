@@ -132,6 +132,9 @@ async fn posted(server: &Server, target: &Target, request: Request<Incoming>) ->
         Ok(body) => body.to_bytes(),
         Err(_) => Bytes::new(),
     };
+    if let Some((code, retry_after)) = server.faults.answer(&target.rule_name()) {
+        return refused(code, retry_after);
+    }
     access::review(server, target, &body).unwrap_or_else(read_only)
 }
 

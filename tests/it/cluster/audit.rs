@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::harness::{ADMIN, Collected, LIMITED, audit_log, eventually, json_lines};
+use super::harness::{ADMIN, Collected, LIMITED, audit_log, audit_log_since, eventually, json_lines};
 
 /// What the API server recorded of a run's requests, by Audit-ID; an id may have several stages.
-fn audited(run: &Collected) -> BTreeMap<String, Value> {
+pub(super) fn audited(run: &Collected) -> BTreeMap<String, Value> {
     let agent = format!("run/{}", run.run_id());
     let ours = |entry: &Value| entry["userAgent"].as_str().is_some_and(|name| name.contains(&agent));
-    audit_log().into_iter().filter(ours).map(|entry| (entry["auditID"].as_str().unwrap().to_owned(), entry)).collect()
+    audit_log_since(run)
+        .into_iter()
+        .filter(ours)
+        .map(|entry| (entry["auditID"].as_str().unwrap().to_owned(), entry))
+        .collect()
 }
 
 /// The ids in the run's own record: those sent, and those of them that were answered.
-fn recorded(run: &Collected) -> (BTreeSet<String>, BTreeSet<String>) {
+pub(super) fn recorded(run: &Collected) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut sent, mut answered) = (BTreeSet::new(), BTreeSet::new());
     for line in json_lines(&fs_err::read(run.dir.join("actions.jsonl")).unwrap()) {
         let Some(id) = line["audit_id"].as_str().map(str::to_owned) else { continue };
@@ -40,7 +44,8 @@ fn only_reads(entry: &Value) -> bool {
     }
 }
 
-fn record_matches_audit_log(run: &Collected) {
+/// Every request of the run is in both records, and none of them writes.
+pub(super) fn record_matches_audit_log(run: &Collected) {
     let (sent, answered) = recorded(run);
     assert!(!answered.is_empty());
     assert!(answered.is_subset(&sent));

@@ -22,7 +22,22 @@ pub(super) fn kubeconfig(user: &str) -> PathBuf {
 
 /// What the API server recorded of requests.
 pub(super) fn audit_log() -> Vec<Value> {
-    json_lines(&fs_err::read(setting("FORENSYS_CLUSTER_AUDIT")).unwrap())
+    json_lines(&audit_text())
+}
+
+/// What it recorded since a run began, whoever asked.
+pub(super) fn audit_log_since(run: &Collected) -> Vec<Value> {
+    let (text, agent) = (audit_text(), format!("run/{}", run.run_id()));
+    let begun = memchr::memmem::find(&text, agent.as_bytes()).unwrap_or(text.len());
+    let line = text[..begun].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    json_lines(&text[line..])
+}
+
+/// The record, up to its last whole line: the server goes on writing.
+fn audit_text() -> Vec<u8> {
+    let mut text = fs_err::read(setting("FORENSYS_CLUSTER_AUDIT")).unwrap();
+    text.truncate(text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1));
+    text
 }
 
 /// kubectl with the program on its PATH.

@@ -4,6 +4,7 @@
 #![cfg(unix)]
 
 mod audit;
+mod footprint;
 mod harness;
 mod history;
 mod interruption;
@@ -11,6 +12,7 @@ mod inventory;
 mod limited;
 mod logs;
 mod node_files;
+mod rights;
 mod settings;
 mod upload;
 mod valve;
