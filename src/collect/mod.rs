@@ -7,6 +7,7 @@
 //! Limits: nothing here knows what a row means (see [`crate::evidence`]) or how a request is sent (see [`crate::cluster`]).
 
 pub mod aks;
+pub mod debug;
 mod history;
 mod jobs;
 mod lists;
@@ -44,6 +45,8 @@ pub struct Collector {
     pub stop: CancellationToken,
     /// Whether Azure may be asked about an AKS cluster.
     pub azure: aks::AskAzure,
+    /// Whether debug containers may be added.
+    pub consent: debug::Consent,
     /// Who is told how it goes.
     pub progress: progress::Progress,
 }
@@ -62,6 +65,7 @@ impl Collector {
             let collector = Arc::clone(&collector);
             async move { tokio::try_join!(collector.list(&LATER), collector.aks()).map(drop) }
         });
+        let shell_less = collector.debug_candidates(&targets);
         let jobs = jobs::plan(&collector, targets);
         let read = jobs::run(&collector, jobs).await;
         match others.await {
@@ -69,6 +73,7 @@ impl Collector {
             Err(error) => collector.note_panic("lists", &error).await?,
         }
         read?;
+        collector.debug_containers(shell_less).await?;
         report::seal(&collector).await
     }
 

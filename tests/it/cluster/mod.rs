@@ -11,5 +11,6 @@ mod inventory;
 mod limited;
 mod logs;
 mod settings;
+mod shells;
 mod upload;
 mod valve;
