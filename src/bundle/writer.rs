@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use super::{
     GapEntry,
     commit::{Committer, sync_folder},
-    journal::{self, Coverage, JournalLine, PartEntry},
+    journal::{self, Coverage, JournalLine, PartEntry, State},
     manifest::Manifest,
     name::component,
     resume,
@@ -132,6 +132,11 @@ impl BundleWriter {
     /// Whether an earlier attempt brought the unit to an end that needs no repetition.
     pub fn is_done(&self, source: &str, path: &[&str]) -> bool {
         self.with_units(|units| units.get(&Unit::name(source, path)).is_some_and(|line| line.state.is_final()))
+    }
+
+    /// How a unit last ended, where it ever did.
+    pub fn state(&self, source: &str, path: &[&str]) -> Option<State> {
+        self.with_units(|units| units.get(&Unit::name(source, path)).map(|line| line.state))
     }
 
     /// How much of a unit was seen when it last ended, where it ever did.

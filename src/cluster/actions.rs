@@ -46,6 +46,10 @@ enum Line<'a> {
         bytes: u64,
         duration_ms: u64,
         outcome: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i32>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        may_still_run: bool,
     },
     Torn {
         time: Timestamp,
@@ -99,9 +103,18 @@ impl Actions {
     }
 
     /// Records how an exec session ended: its frames do not pass the guard.
-    pub(super) fn exec(&self, container: &str, bytes: u64, began: Instant, outcome: &str) -> std::io::Result<()> {
+    pub(super) fn exec(&self, container: &str, began: Instant, end: ExecEnd<'_>) -> std::io::Result<()> {
+        let ExecEnd { bytes, outcome, exit_code, may_still_run } = end;
         let duration_ms = milliseconds(began);
-        self.write(&Line::Exec { time: Timestamp::now(), container, bytes, duration_ms, outcome })
+        self.write(&Line::Exec {
+            time: Timestamp::now(),
+            container,
+            bytes,
+            duration_ms,
+            outcome,
+            exit_code,
+            may_still_run,
+        })
     }
 
     fn write(&self, line: &Line<'_>) -> std::io::Result<()> {
@@ -109,6 +122,18 @@ impl Actions {
         text.push(b'\n');
         self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text)
     }
+}
+
+/// How an exec session ended.
+pub(super) struct ExecEnd<'a> {
+    /// Bytes of its standard output.
+    pub(super) bytes: u64,
+    /// In words.
+    pub(super) outcome: &'a str,
+    /// Exit code of a command that failed.
+    pub(super) exit_code: Option<i32>,
+    /// Whether the process may go on: it was given up.
+    pub(super) may_still_run: bool,
 }
 
 /// The answer to a request; recorded when it is dropped, which is when its body has ended or was given up.

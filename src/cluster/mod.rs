@@ -5,9 +5,11 @@
 
 pub mod actions;
 pub mod connect;
+pub mod debug_container;
 pub mod exec;
 pub mod guard;
 pub mod history_frames;
+pub mod history_powershell;
 pub mod history_script;
 pub mod level;
 pub mod list;

@@ -51,6 +51,16 @@ impl Cluster {
         serde_json::from_slice(&answer).map_err(|error| unreachable_answer(&error))
     }
 
+    /// Sends a strategic merge patch once and returns the answer's JSON. For ephemeral containers only; the guard sees to that.
+    pub(super) async fn patch(&self, target: &str, body: &serde_json::Value) -> Result<serde_json::Value, Problem> {
+        let request = Request::patch(target)
+            .header(header::CONTENT_TYPE, "application/strategic-merge-patch+json")
+            .body(Body::from(body.to_string().into_bytes()))
+            .map_err(|error| refused(&error))?;
+        let answer = read_body(self.send(request).await?).await?;
+        serde_json::from_slice(&answer).map_err(|error| unreachable_answer(&error))
+    }
+
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Problem> {
         let sent = self.client().send(request);
         let answered = match tokio::time::timeout(self.request_timeout(), sent).await {

@@ -254,7 +254,7 @@ impl<'a> Reading<'a> {
 impl Job {
     fn was_tried(&self, collector: &Collector) -> bool {
         let path = self.target.path();
-        collector.writer.coverage(self.source.name(), &path.each_ref().map(String::as_str)).is_some()
+        collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str)).is_some()
     }
 
     fn key(&self) -> Key {

@@ -9,6 +9,7 @@
 pub mod aks;
 pub mod calls;
 mod coverage;
+pub mod debug;
 mod history;
 mod jobs;
 mod lists;
@@ -54,6 +55,8 @@ pub struct Collector {
     pub stop: CancellationToken,
     /// Whether Azure may be asked about an AKS cluster.
     pub azure: aks::AskAzure,
+    /// Whether debug containers may be added.
+    pub consent: debug::Consent,
     /// Who is told how it goes.
     pub progress: progress::Progress,
 }
@@ -79,6 +82,7 @@ impl Collector {
             let collector = Arc::clone(&collector);
             async move { tokio::try_join!(collector.list(&LATER), collector.aks()).map(drop) }
         });
+        let shell_less = collector.debug_candidates(&targets);
         let (ended, others_ended) = oneshot::channel();
         let others = async {
             let listed = others.await;
@@ -94,6 +98,8 @@ impl Collector {
         }
         read?;
         watched?;
+        // After the watches: what this adds to the cluster is no news.
+        collector.debug_containers(shell_less).await?;
         report::seal(&collector).await
     }
 

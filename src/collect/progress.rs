@@ -90,9 +90,14 @@ impl Progress {
     }
 
     fn say(&self, line: &str) {
+        self.quiet(|| self.printer.note(line));
+    }
+
+    /// Does something while nothing moves on the terminal.
+    pub(super) fn quiet<T>(&self, work: impl FnOnce() -> T) -> T {
         match &self.bar {
-            Some(bar) => bar.suspend(|| self.printer.note(line)),
-            None => self.printer.note(line),
+            Some(bar) => bar.suspend(work),
+            None => work(),
         }
     }
 }

@@ -1,9 +1,16 @@
 //! What a collection was asked for, as it stands in `run.json`: a resumed run uses this and nothing else.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cluster::{Levels, list::Selectors},
+    cluster::{
+        Levels,
+        exec::ExecLimits,
+        history_script::{LARGEST_CONTAINER, LARGEST_FILE},
+        list::Selectors,
+    },
     evidence::{Source, log_lines::LogRow},
     table::Row as _,
 };
@@ -38,6 +45,12 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// Whether a shell may be started in containers to read history files.
     pub exec: bool,
+    /// Seconds that a shell may take in a container.
+    #[serde(default = "default_exec_seconds")]
+    pub exec_seconds: u64,
+    /// Image of the ephemeral container that reads the files of containers without a shell; none when none may be added.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub debug_image: Option<String>,
     /// What stands on every log line.
     pub log_metadata: LogMetadata,
     /// Bytes that are read of one container instance's log at most.
@@ -54,13 +67,26 @@ pub struct Settings {
 impl Settings {
     /// How far the collection may reach.
     pub fn levels(&self) -> Levels {
-        Levels { exec: self.exec, node_logs: self.node_logs, ..Levels::default() }
+        Levels { exec: self.exec, node_logs: self.node_logs, debug_container: self.debug_image.is_some() }
+    }
+
+    /// The bounds of an exec. The bytes are those of all files in base64, and the marks.
+    pub fn exec_limits(&self) -> ExecLimits {
+        let bytes = (LARGEST_CONTAINER + LARGEST_FILE) as u64 / 3 * 4 + 1024 * 1024;
+        ExecLimits { wall: Duration::from_secs(self.exec_seconds), bytes }
     }
 
     /// What narrows the list of pods.
     pub fn pod_selectors(&self) -> Selectors {
         Selectors { labels: self.selector.clone(), fields: self.field_selector.clone() }
     }
+}
+
+/// How long a shell may take when nothing else is asked for.
+pub const DEFAULT_EXEC_SECONDS: u64 = 60;
+
+fn default_exec_seconds() -> u64 {
+    DEFAULT_EXEC_SECONDS
 }
 
 /// The sources that `--only` and `--skip` leave.
@@ -75,6 +101,17 @@ pub(super) const LOG_TABLE: &crate::table::Table = LogRow::TABLE;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resumed_run_reaches_as_far_as_it_was_allowed_to_and_no_further() {
+        let before = serde_json::json!({"namespaces": null, "fallback_namespace": "shop", "sources": ["history"],
+            "exec": true, "log_metadata": "labels"});
+        let settings: Settings = serde_json::from_value(before).unwrap();
+        assert_eq!((settings.exec_seconds, settings.levels().debug_container), (DEFAULT_EXEC_SECONDS, false));
+        let settings = Settings { debug_image: Some("busybox".to_owned()), exec_seconds: 3, ..settings };
+        let resumed: Settings = serde_json::from_value(serde_json::to_value(&settings).unwrap()).unwrap();
+        assert!(resumed.levels().debug_container && resumed.exec_limits().wall == Duration::from_secs(3));
+    }
 
     #[test]
     fn only_and_skip_leave_what_is_in_the_one_and_not_in_the_other() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
 use super::settings::LogMetadata;
 use crate::{
@@ -52,6 +52,10 @@ pub struct Target {
     pub started_at: Option<Timestamp>,
     /// How soon it may be gone.
     pub urgency: Urgency,
+    /// Whether it is an ephemeral container.
+    pub ephemeral: bool,
+    /// Its environment as specified: names and literal values.
+    pub environment: Vec<(String, String)>,
 }
 
 /// What the containers of a pod have in common.
@@ -97,7 +101,7 @@ pub fn of_pod(pod: &Pod, now: Timestamp) -> Vec<Target> {
         name: metadata.name.clone().unwrap_or_default(),
         uid: metadata.uid.clone().unwrap_or_default(),
         node: spec.and_then(|spec| spec.node_name.clone()),
-        windows: spec.and_then(|spec| spec.os.as_ref()).is_some_and(|os| os.name == "windows"),
+        windows: spec.is_some_and(runs_on_windows),
         labels: identity::json(&metadata.labels),
         annotations: identity::json(&metadata.annotations),
         owner_kind: identity::owner(metadata).0,
@@ -111,9 +115,28 @@ pub fn of_pod(pod: &Pod, now: Timestamp) -> Vec<Target> {
     let before: Vec<String> = rows.iter().filter(|row| row.previous).map(|row| row.container_name.clone()).collect();
     let target = |row: ContainerRow| {
         let has_previous = !row.previous && before.contains(&row.container_name);
-        Target { has_previous, ..target(&facts, deleting, now, row) }
+        let environment = environment(spec, &row.container_name);
+        Target { has_previous, environment, ..target(&facts, deleting, now, row) }
     };
     rows.into_iter().map(target).collect()
+}
+
+/// Whether the pod says so, or selects its node so.
+fn runs_on_windows(spec: &PodSpec) -> bool {
+    let selected = spec.node_selector.as_ref().and_then(|labels| labels.get("kubernetes.io/os"));
+    let named = spec.os.as_ref().map(|os| &os.name);
+    named.or(selected).is_some_and(|name| name == "windows")
+}
+
+/// What the specification sets in a container's environment.
+fn environment(spec: Option<&PodSpec>, name: &str) -> Vec<(String, String)> {
+    let Some(spec) = spec else { return Vec::new() };
+    let ordinary = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let ordinary = ordinary.map(|container| (&container.name, &container.env));
+    let ephemeral = spec.ephemeral_containers.iter().flatten().map(|container| (&container.name, &container.env));
+    let variables =
+        ordinary.chain(ephemeral).filter(|(known, _)| *known == name).flat_map(|(_, env)| env.iter().flatten());
+    variables.filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?))).collect()
 }
 
 fn target(pod: &Arc<PodFacts>, deleting: bool, now: Timestamp, row: ContainerRow) -> Target {
@@ -135,6 +158,8 @@ fn target(pod: &Arc<PodFacts>, deleting: bool, now: Timestamp, row: ContainerRow
         state_reason: row.state_reason,
         image: row.image,
         started_at: row.started_at,
+        ephemeral: row.container_type == "ephemeral",
+        environment: Vec::new(),
         urgency,
     }
 }
@@ -160,11 +185,8 @@ impl Target {
 
     /// Why no process can be started in it, where that is certain, and the word for it.
     pub fn without_exec(&self) -> Option<(&'static str, String)> {
-        if self.state.as_deref() != Some("running") {
-            let state = self.state.as_deref().unwrap_or("not started");
-            return Some(("not-running", format!("the container is {state}: nothing can be run in it")));
-        }
-        self.pod.windows.then(|| ("skipped", "the container runs on Windows, whose shells are not read".to_owned()))
+        let state = self.state.as_deref().unwrap_or("not started");
+        (state != "running").then(|| ("not-running", format!("the container is {state}: nothing can be run in it")))
     }
 
     /// The request for its log.
@@ -223,6 +245,7 @@ impl Target {
             container_id: self.container_id.clone(),
             restart_count: self.restart_count,
             node_name: self.pod.node.clone(),
+            environment: self.environment.clone(),
         }
     }
 }
@@ -253,6 +276,19 @@ mod tests {
         assert_eq!(seen, [("app", Urgency::Dying), ("calm", Urgency::Steady)]);
         assert_eq!(targets[0].without_exec().unwrap().0, "not-running");
         assert_eq!(targets[1].without_exec(), None);
+    }
+
+    #[test]
+    fn windows_containers_and_what_the_environment_says_are_known() {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "web", "namespace": "shop", "uid": "u"},
+            "spec": {"nodeSelector": {"kubernetes.io/os": "windows"}, "containers": [
+                {"name": "app", "env": [{"name": "HISTFILE", "value": "/dev/null"}, {"name": "IP", "valueFrom": {}}]}]}
+        }))
+        .unwrap();
+        let target = &of_pod(&pod, Timestamp::UNIX_EPOCH)[0];
+        assert!(target.pod.windows);
+        assert_eq!(target.history_target().environment, [("HISTFILE".to_owned(), "/dev/null".to_owned())]);
     }
 
     #[test]

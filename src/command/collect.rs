@@ -1,17 +1,21 @@
 //! `collect`: from a cluster to a sealed bundle.
 
-use std::path::PathBuf;
+use std::{
+    io::{IsTerminal as _, stdin},
+    path::PathBuf,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::{azure_args::AzureArgs, signals};
 use crate::{
-    bundle::{SealStatus, Window},
+    bundle::{RunFile, SealStatus, Window},
     cluster::ConnectArgs,
     collect::{
         Collected, Collector,
         aks::AskAzure,
+        debug::Consent,
         opening::{self, Asked},
         preflight,
         progress::Progress,
@@ -47,6 +51,9 @@ pub struct Args {
     /// Go on with a bundle whose collection was cut off; its own scope and window are used
     #[arg(long, value_name = "DIR", conflicts_with_all = ["scope", "output_dir"])]
     pub resume: Option<PathBuf>,
+    /// Add debug containers without asking
+    #[arg(short, long)]
+    pub yes: bool,
     /// Ask Azure nothing, even when the cluster is AKS
     #[arg(long)]
     pub no_azure: bool,
@@ -108,6 +115,15 @@ pub struct ScopeArgs {
     /// Read no more of any one log than this, from its beginning, for example 50MiB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_bytes_per_container: Option<u64>,
+    /// How long the shell in a container may take, for example 60s
+    #[arg(long, value_name = "DURATION", value_parser = parse_since, conflicts_with = "no_exec")]
+    pub exec_timeout: Option<SignedDuration>,
+    /// Add an ephemeral container to pods whose containers have no shell, and read their histories from it; it cannot be removed again
+    #[arg(long, requires = "debug_image", conflicts_with = "no_exec")]
+    pub debug_container: bool,
+    /// Image of that container; needs a shell
+    #[arg(long, value_name = "IMAGE", requires = "debug_container")]
+    pub debug_image: Option<String>,
     /// What stands on every log line beside the line
     #[arg(long, value_enum, default_value_t)]
     pub log_metadata: LogMetadata,
@@ -178,6 +194,10 @@ impl ScopeArgs {
             field_selector: self.field_selector.clone(),
             sources: settings::chosen(&self.only, &self.skip),
             exec: !self.no_exec,
+            exec_seconds: self
+                .exec_timeout
+                .map_or(settings::DEFAULT_EXEC_SECONDS, |limit| limit.as_secs().unsigned_abs()),
+            debug_image: self.debug_image.clone(),
             log_metadata: self.log_metadata,
             max_bytes_per_container: self.max_bytes_per_container,
             node_logs: self.node_logs,
@@ -201,11 +221,16 @@ pub async fn run(verb: Verb, printer: Printer) -> anyhow::Result<ExitStatus> {
 pub async fn collect(args: Args, printer: Printer, demo: bool) -> anyhow::Result<Collected> {
     let connection = args.connection.resolve().await?;
     let (cluster, writer) = match &args.resume {
-        Some(dir) => opening::resume(dir, connection).await?,
+        Some(dir) => {
+            let settings: Settings = serde_json::from_value(RunFile::read(dir)?.settings)?;
+            consent(&settings, args.yes, printer)?;
+            opening::resume(dir, connection).await?
+        }
         None => {
             let now = Timestamp::now();
             let window = args.scope.window(now)?;
             let settings = args.scope.settings(connection.default_namespace());
+            consent(&settings, args.yes, printer)?;
             let asked = Asked { case_id: args.scope.case_id.clone(), window, settings, demo };
             let dir = args.output_dir.unwrap_or_else(|| now.strftime("forensys-%Y%m%dT%H%M%SZ").to_string().into());
             opening::begin(&dir, connection, asked).await?
@@ -214,6 +239,7 @@ pub async fn collect(args: Args, printer: Printer, demo: bool) -> anyhow::Result
     let dir = writer.dir().to_owned();
     printer.note(format!("bundle: {}", dir.display()));
     let settings: Settings = serde_json::from_value(writer.run().settings.clone())?;
+    let consent = consent(&settings, args.yes, printer)?;
     let stop = CancellationToken::new();
     let listener = signals::cancel_on_signal(stop.clone(), printer);
     let azure = match args.no_azure {
@@ -229,7 +255,7 @@ pub async fn collect(args: Args, printer: Printer, demo: bool) -> anyhow::Result
             }
         }
         let progress = Progress::new(printer);
-        Collector { cluster, writer, settings, stop, azure, progress }.run().await
+        Collector { cluster, writer, settings, stop, azure, consent, progress }.run().await
     };
     let collected = collected.await;
     listener.abort();
@@ -238,6 +264,24 @@ pub async fn collect(args: Args, printer: Printer, demo: bool) -> anyhow::Result
             format!("what is there is kept: make room, then `kubectl forensys collect --resume {}`", dir.display());
         Failure::new(format!("the bundle `{}` cannot be written: {error:#}", dir.display()), fix).into()
     })
+}
+
+/// Who agrees to debug containers.
+///
+/// # Errors
+/// They are asked for, and there is nobody to ask.
+fn consent(settings: &Settings, yes: bool, printer: Printer) -> anyhow::Result<Consent> {
+    if yes || settings.debug_image.is_none() {
+        return Ok(Consent::Given);
+    }
+    if !(stdin().is_terminal() && printer.is_terminal()) {
+        return Err(Failure::usage(
+            "adding debug containers to pods without a terminal to ask on needs consent",
+            "add --yes, or leave --debug-container out",
+        )
+        .into());
+    }
+    Ok(Consent::Ask(printer))
 }
 
 /// The exit status of a collection.

@@ -90,6 +90,7 @@ impl Stage {
                 ..collect::ScopeArgs::default()
             },
             resume: None,
+            yes: false,
             no_azure: false,
             no_preflight: false,
             azure: self.azure_args.clone(),

@@ -5,8 +5,13 @@ use std::path::Path;
 use forensys::{
     bundle::{Bundle, BundleWriter, FORMAT, Outcome, RunFile, SealStatus, State},
     cluster::{
-        Cluster, ConnectArgs, Levels, ProblemKind, Resource, actions::Actions, history_frames, history_script,
-        list::Selectors, log_stream::LogRequest,
+        Cluster, ConnectArgs, Levels, ProblemKind, Resource,
+        actions::Actions,
+        exec::{ExecLimits, ExecOutcome, ExecTarget},
+        history_frames::{Content, Decoder, Frame},
+        history_script,
+        list::Selectors,
+        log_stream::LogRequest,
     },
     demo::{
         kubernetes::{Fault, Kubernetes, KubernetesHandle, Settings, serve},
@@ -264,33 +269,103 @@ async fn a_refused_request_is_tried_again() {
     assert_eq!(codes, [429, 200]);
 }
 
+/// Runs a command to its end: what it printed, and how it ended.
+async fn exec(
+    served: &Served,
+    pod: [&str; 3],
+    command: &[String],
+    limits: ExecLimits,
+) -> Result<(Vec<u8>, ExecOutcome), forensys::cluster::Problem> {
+    let [namespace, pod, container] = pod;
+    let mut session = served.cluster.exec(ExecTarget { namespace, pod, container }, command, limits).await?;
+    let mut printed = Vec::new();
+    while let Some(piece) = session.next().await {
+        printed.extend(piece);
+    }
+    Ok((printed, session.end().await?))
+}
+
+const LIMITS: ExecLimits = ExecLimits { wall: std::time::Duration::from_secs(60), bytes: 1 << 20 };
+
+/// The whole files of an answer: user, path and content.
+fn files_of(nonce: &str, output: &[u8]) -> Vec<(String, String, Vec<u8>)> {
+    let mut decoder = Decoder::new(nonce);
+    let frames = decoder.push(output).unwrap();
+    assert!(decoder.has_begun() && decoder.is_whole());
+    let file = |frame| match frame {
+        Frame::File(file) => match file.content {
+            Content::Bytes(bytes, true) => (file.user, file.path, bytes),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    frames.into_iter().map(file).collect()
+}
+
 #[tokio::test]
 async fn histories_are_read_through_exec() {
     let served = compromise().await;
     let command = history_script::command("sh", "nonce-1");
-    let output = served.cluster.exec("shop", WEB, "web", &command).await.unwrap();
-    assert_eq!((output.cut, output.failure), (None, None));
-    let history = history_frames::decode("nonce-1", &output.stdout);
-    assert!(history.has_begun && history.is_whole);
-    let files: Vec<_> = history.files.iter().map(|file| (file.user.as_str(), file.path.as_str())).collect();
-    assert_eq!(files, [("root", "/root/.bash_history")]);
-    assert!(String::from_utf8_lossy(history.files[0].content.as_ref().unwrap()).contains("auth can-i --list"));
+    let (printed, ended) = exec(&served, ["shop", WEB, "web"], &command, LIMITS).await.unwrap();
+    assert_eq!((ended.cut, ended.failure, ended.bytes), (None, None, printed.len() as u64));
+    let files = files_of("nonce-1", &printed);
+    assert_eq!((files.len(), files[0].0.as_str(), files[0].1.as_str()), (1, "root", "/root/.bash_history"));
+    assert!(String::from_utf8_lossy(&files[0].2).contains("auth can-i --list"));
 
-    let output = served.cluster.exec("shop", "builder-0", "builder", &command).await.unwrap();
-    let history = history_frames::decode("nonce-1", &output.stdout);
-    assert_eq!((history.files[0].user.as_str(), history.files.len()), ("deploy", 1));
+    let (printed, _) = exec(&served, ["shop", "builder-0", "builder"], &command, LIMITS).await.unwrap();
+    let files = files_of("nonce-1", &printed);
+    assert_eq!((files[0].0.as_str(), files.len()), ("deploy", 1));
 }
 
 #[tokio::test]
 async fn an_exec_fails_as_the_container_is() {
     let served = compromise().await;
     let command = history_script::command("sh", "n");
-    let distroless = served.cluster.exec("kube-system", "coredns-7c65d6cfc9-w8kd2", "coredns", &command).await.unwrap();
-    assert!(distroless.is_not_found(), "{distroless:?}");
-    let finished = served.cluster.exec("shop", "report-29380460-h4wdm", "report", &command).await;
+    let distroless = ["kube-system", "coredns-7c65d6cfc9-w8kd2", "coredns"];
+    let (_, ended) = exec(&served, distroless, &command, LIMITS).await.unwrap();
+    assert!(ended.is_not_found(), "{ended:?}");
+    let finished = exec(&served, ["shop", "report-29380460-h4wdm", "report"], &command, LIMITS).await;
     assert!(finished.is_err());
-    let other = served.cluster.exec("shop", WEB, "web", &["sh".into(), "-c".into(), "id".into()]).await.unwrap();
-    assert!(other.failure.unwrap().contains("126"));
+    let other = ["sh".into(), "-c".into(), "id".into()];
+    let (_, ended) = exec(&served, ["shop", WEB, "web"], &other, LIMITS).await.unwrap();
+    assert_eq!(ended.exit_code, Some(126), "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_exec_that_never_ends_is_given_up_and_what_it_printed_is_kept() {
+    let served = compromise().await;
+    served.api.inject(Fault::HangExec { namespace: "shop".into(), pod: WEB.into() });
+    let command = history_script::command("sh", "n");
+    let limits = ExecLimits { wall: std::time::Duration::from_millis(300), ..LIMITS };
+    let (printed, ended) = exec(&served, ["shop", WEB, "web"], &command, limits).await.unwrap();
+    assert!(ended.cut.as_ref().unwrap().contains("did not end within"), "{ended:?}");
+    let mut decoder = Decoder::new("n");
+    let mut frames = decoder.push(&printed).unwrap();
+    frames.extend(decoder.finish());
+    assert!(decoder.has_begun() && !decoder.is_whole());
+    assert!(
+        matches!(&frames[..], [Frame::File(file)] if matches!(&file.content, Content::Bytes(bytes, false) if !bytes.is_empty()))
+    );
+}
+
+#[tokio::test]
+async fn an_exec_that_is_forbidden_is_denied_and_not_failed() {
+    let served = compromise().await;
+    served.api.inject(Fault::Answer { resource: "pods/exec".into(), code: 403, retry_after: None });
+    let command = history_script::command("sh", "n");
+    let refused = exec(&served, ["shop", WEB, "web"], &command, LIMITS).await.unwrap_err();
+    assert_eq!((refused.kind, refused.status), (ProblemKind::Denied, Some(403)));
+}
+
+#[tokio::test]
+async fn an_exec_that_prints_more_than_it_may_is_given_up_and_recorded() {
+    let served = compromise().await;
+    let command = history_script::command("sh", "n");
+    let limits = ExecLimits { bytes: 10, ..LIMITS };
+    let (_, ended) = exec(&served, ["shop", WEB, "web"], &command, limits).await.unwrap();
+    assert!(ended.cut.unwrap().contains("more than 10 bytes were printed; the process may still run"));
+    let actions = fs_err::read_to_string(served.folder.path().join("actions.jsonl")).unwrap();
+    assert!(actions.lines().any(|line| line.contains("\"may_still_run\":true")), "{actions}");
 }
 
 #[tokio::test]
@@ -408,11 +483,13 @@ async fn rows_of_containers(served: &Served) -> Vec<(String, Value)> {
             let body = served.read(&asked).await.unwrap_or_default();
             rows.extend(body.split(|&byte| byte == b'\n').map(|line| ("kubelogs_CL".into(), row("message", line))));
         }
-        let Ok(output) = served.cluster.exec(namespace, pod, name, &history_script::command("sh", "n")).await else {
+        let command = history_script::command("sh", "n");
+        let Ok((printed, ended)) = exec(served, [namespace, pod, name], &command, LIMITS).await else { continue };
+        if ended.failure.is_some() {
             continue;
-        };
-        for file in history_frames::decode("n", &output.stdout).files {
-            let commands = parse(&file.path, &file.content.unwrap());
+        }
+        for (_, path, content) in files_of("n", &printed) {
+            let commands = parse(&path, &content);
             rows.extend(commands.iter().map(|command| ("commandhistory_CL".into(), row("command", &command.bytes))));
         }
     }

@@ -9,7 +9,7 @@ use super::reply::{self, Reply, status};
 use super::request::{Query, Target};
 use super::server::Server;
 use crate::demo::scenario::RecordedContainer;
-use futures::SinkExt as _;
+use futures::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -62,12 +62,14 @@ pub(super) fn answer(
     };
     let namespace = target.namespace.as_deref().unwrap_or_default();
     let outcome = run(server.container(namespace, name, &container), &argv);
+    let hangs = server.faults.hangs(namespace, name);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let sent = match upgrade.await {
             Ok(upgraded) => {
                 let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-                send(socket, outcome).await.map_err(|error| error.to_string())
+                let sent = if hangs { send_half(socket, outcome).await } else { send(socket, outcome).await };
+                sent.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };
@@ -182,6 +184,14 @@ async fn send(mut socket: Socket, outcome: Outcome) -> Result<(), Error> {
     }
     socket.send(frame(ERROR, outcome.status.to_string().as_bytes())).await?;
     socket.close(None).await
+}
+
+/// Sends half of the output, and then nothing until the client leaves.
+async fn send_half(mut socket: Socket, outcome: Outcome) -> Result<(), Error> {
+    let half = outcome.stdout.get(..outcome.stdout.len() / 2).unwrap_or_default();
+    socket.send(frame(STDOUT, half)).await?;
+    while socket.next().await.is_some_and(|message| message.is_ok()) {}
+    Ok(())
 }
 
 fn frame(channel: u8, bytes: &[u8]) -> Message {

@@ -16,6 +16,13 @@ pub enum Fault {
         /// How many bytes arrive.
         after: u64,
     },
+    /// The next exec in this pod never ends: half of its output comes, and then nothing.
+    HangExec {
+        /// Namespace of the pod.
+        namespace: String,
+        /// Name of the pod.
+        pod: String,
+    },
     /// The next request for this resource (`pods`, `pods/log`) is answered with this HTTP status.
     Answer {
         /// Plural name with its subresource.
@@ -47,6 +54,13 @@ impl Faults {
         let ours =
             |fault: &Fault| matches!(fault, Fault::CutLog { namespace: n, pod: p, .. } if n == namespace && p == pod);
         self.take(ours).and_then(|fault| if let Fault::CutLog { after, .. } = fault { Some(after) } else { None })
+    }
+
+    /// Whether an exec in a pod never ends now.
+    pub(super) fn hangs(&self, namespace: &str, pod: &str) -> bool {
+        let ours =
+            |fault: &Fault| matches!(fault, Fault::HangExec { namespace: n, pod: p } if n == namespace && p == pod);
+        self.take(ours).is_some()
     }
 
     /// The status and the `Retry-After` that a request for `resource` is refused with now.

@@ -3,7 +3,7 @@
 //! Nothing is interpreted: the reader's command is recognised by its marker, and its framing is filled with those recorded
 //! files that the reader looks for. Any other command is left unanswered.
 
-use crate::cluster::history_frames::{self, HistoryFile};
+use crate::cluster::history_frames;
 use crate::cluster::history_script::{HOME_FILES, MARKER};
 use crate::demo::scenario::RecordedContainer;
 
@@ -15,7 +15,7 @@ pub(super) fn answer_history(container: &RecordedContainer, argv: &[String]) -> 
     let found = container.files.iter().filter_map(|file| {
         let home = HOME_FILES.iter().find_map(|name| file.path.strip_suffix(name)?.strip_suffix('/'))?;
         let user = homes.iter().find(|(_, known)| known == home).map_or("-", |(user, _)| user);
-        Some(HistoryFile { user: user.to_owned(), path: file.path.clone(), content: Some(file.bytes.clone()) })
+        Some((user.to_owned(), file.path.clone(), file.bytes.clone()))
     });
     Some(history_frames::encode(nonce, &found.collect::<Vec<_>>()))
 }

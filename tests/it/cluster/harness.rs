@@ -89,6 +89,13 @@ pub(super) fn collect(kubeconfig: &Path, bundle: &Path) -> Command {
     command
 }
 
+/// `collect -n NAMESPACE`, ready to run.
+pub(super) fn collect_namespace(kubeconfig: &Path, namespace: &str, bundle: &Path) -> Command {
+    let mut command = kubectl(kubeconfig);
+    command.args(["forensys", "collect", "-n", namespace, "-o", "json", "--output-dir"]).arg(bundle);
+    command
+}
+
 /// `collect --resume`, run to its end.
 pub(super) fn resume(kubeconfig: &Path, bundle: &Path) -> Ended {
     let mut command = kubectl(kubeconfig);

@@ -2,6 +2,8 @@
 
 use std::{path::Path, process::Child, process::Command, process::Stdio};
 
+use serde_json::Value;
+
 use super::{
     harness::{ADMIN, Ended, collect, eventually, kubectl, place, resume, standing_records, verify},
     valve::Valve,
@@ -26,12 +28,18 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
+/// What a report says is missing, without what goes on changing.
+fn standing_gaps(report: &Value) -> Vec<&Value> {
+    let gaps = report["gaps"].as_array().unwrap().iter();
+    gaps.filter(|gap| !gap["object"].as_str().unwrap_or_default().contains("churn")).collect()
+}
+
 /// Goes on with the bundle and compares it with the undisturbed one.
 fn resumes_to_the_same_records(valve: &Valve, bundle: &Path) {
     valve.open();
     let resumed = resume(&bundle.with_extension("kubeconfig"), bundle);
-    assert_eq!(resumed.status, ADMIN.ended.status, "{}", resumed.said);
-    assert_eq!(resumed.report["status"], ADMIN.ended.report["status"]);
+    assert!(matches!(resumed.status, Some(0 | 3)), "{}", resumed.said);
+    assert_eq!(standing_gaps(&resumed.report), standing_gaps(&ADMIN.ended.report));
     assert_eq!(verify(bundle).report["ok"], true);
     let (expected, found) = (standing_records(&ADMIN.dir), standing_records(bundle));
     let differing: Vec<_> =
@@ -49,7 +57,7 @@ fn a_killed_collection_resumes_to_the_same_records() {
     child.wait().unwrap();
     assert!(!bundle.join("manifest.json").exists());
     let verified = verify(&bundle);
-    assert_eq!((verified.status, &verified.report["ok"]), (Some(4), &serde_json::Value::Bool(false)));
+    assert_eq!((verified.status, &verified.report["ok"]), (Some(4), &Value::Bool(false)));
     resumes_to_the_same_records(&valve, &bundle);
 }
 

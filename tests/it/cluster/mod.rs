@@ -14,5 +14,6 @@ mod logs;
 mod node_files;
 mod rights;
 mod settings;
+mod shells;
 mod upload;
 mod valve;
