@@ -1,12 +1,13 @@
-//! Removes exactly what the deployment file records as made by us, in the reverse order of its making.
+//! Removes exactly what the deployment file records as made by us, in the reverse order of its making, links before what
+//! they lead to.
 
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::{
-    bodies::RESOURCE_GROUPS,
     deployment::{Deployment, Resource},
+    kind::Kind,
     record::Record,
 };
 use crate::azure::{Arm, AzureError};
@@ -22,7 +23,9 @@ pub enum Removal {
 
 /// What is to be removed, in the order of removal.
 pub fn removals(deployment: &Deployment) -> Vec<&Resource> {
-    deployment.resources.iter().rev().filter(|resource| resource.created).collect()
+    let mut ours: Vec<_> = deployment.resources.iter().rev().filter(|resource| resource.created).collect();
+    ours.sort_by_key(|resource| Kind::of(&resource.id).map(Kind::removal_rank));
+    ours
 }
 
 /// Removes it. `done` is told of every resource. A removal that fails does not keep the others from being tried. With
@@ -62,7 +65,7 @@ async fn remove_one(
     gone: impl Fn(&str) -> bool,
     purge: bool,
 ) -> Result<Removal, AzureError> {
-    if is_resource_group(&resource.id) {
+    if Kind::of(&resource.id) == Some(Kind::ResourceGroup) {
         // The list lags behind: what is gone already may still be in it.
         let mut others = in_group(arm, resource).await?;
         others.retain(|id| !gone(id));
@@ -70,7 +73,7 @@ async fn remove_one(
             return Ok(Removal::Kept(format!("it still holds {}", crate::ui::printable(&others.join(", ")))));
         }
     }
-    let query = if purge && is_workspace(&resource.id) { "&force=true" } else { "" };
+    let query = if purge && Kind::of(&resource.id) == Some(Kind::Workspace) { "&force=true" } else { "" };
     let remove = async || arm.delete(&resource.id, &resource.api_version, query).await;
     arm.while_transient(&resource.id, |error| error.has_code("Conflict"), remove).await?;
     Ok(Removal::Removed)
@@ -78,18 +81,9 @@ async fn remove_one(
 
 /// What a resource group holds: deleting the group would take it along.
 async fn in_group(arm: &Arm, group: &Resource) -> Result<Vec<String>, AzureError> {
-    let listed = match arm.list(&format!("{}/resources", group.id), RESOURCE_GROUPS).await {
+    let listed = match arm.list(&format!("{}/resources", group.id), Kind::ResourceGroup.version()).await {
         Err(error) if error.status() == Some(404) => Vec::new(),
         result => result?,
     };
     Ok(listed.iter().filter_map(|item| item.get("id").and_then(Value::as_str).map(str::to_owned)).collect())
-}
-
-fn is_resource_group(id: &str) -> bool {
-    id.split('/').count() == 5
-}
-
-fn is_workspace(id: &str) -> bool {
-    let parts: Vec<_> = id.split('/').collect();
-    parts.len() == 9 && parts.get(7).is_some_and(|kind| kind.eq_ignore_ascii_case("workspaces"))
 }

@@ -54,6 +54,7 @@ fn wanted(azure: &Azure) -> provision::Settings {
             id: credentials.principal_object_id.clone(),
             kind: Some("ServicePrincipal".to_owned()),
         }),
+        ..provision::Settings::default()
     }
 }
 
@@ -95,13 +96,13 @@ async fn every_table_is_provisioned_despite_lags_and_faults_and_removed_again() 
     let file = folder.path().join("deployment.json");
     let tables = registry::tables();
 
-    let prepared = provision::prepare(&arm, wanted(&azure), &tables).await.unwrap();
+    let prepared = provision::prepare(&arm, wanted(&azure), &tables, &file).await.unwrap();
     assert!(prepared.plan.steps.iter().all(|step| step.action == Action::Create));
     let made = provision::carry_out(&arm, &prepared, "cloud", &file, &|_| {}).await.unwrap();
     assert_eq!(made.tables.len(), tables.len());
-    let again = provision::prepare(&arm, wanted(&azure), &tables).await.unwrap();
+    let again = provision::prepare(&arm, wanted(&azure), &tables, &file).await.unwrap();
     let changes: Vec<_> =
-        again.plan.steps.iter().filter(|step| step.action != Action::Keep).map(|s| s.line()).collect();
+        again.plan.steps.iter().filter(|step| step.action != Action::Unchanged).map(|s| s.line()).collect();
     assert!(changes.is_empty(), "what is there is as it was sent: {changes:?}");
 
     let client = Client::join(azure).await;
