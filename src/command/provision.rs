@@ -1,12 +1,18 @@
 //! `provision`: make Azure Monitor ready to take the evidence, or say what would be made.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 
 pub use super::provision_args::ProvisionArgs;
 use super::{ExitStatus, azure_args::AzureArgs, estimate};
 use crate::{
     azure::Arm,
-    provision::{Action, Plan, Step},
+    failure::Failure,
+    provision::{
+        Action, Plan, Step,
+        emit::{Format, MARK, emit},
+    },
     ui::Printer,
 };
 
@@ -22,6 +28,12 @@ pub struct Args {
     /// Print what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Write the plan as files for a pipeline, and do nothing else
+    #[arg(long, value_name = "LANGUAGE", value_enum, conflicts_with_all = ["dry_run", "estimate"])]
+    emit: Option<Format>,
+    /// Where to write them
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "emit")]
+    emit_dir: PathBuf,
     #[command(flatten)]
     estimate: estimate::EstimateArgs,
 }
@@ -42,6 +54,9 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
         printer.note(note);
     }
     let blocked = prepared.plan.unblocked();
+    if let (Some(format), Ok(())) = (args.emit, &blocked) {
+        return write_files(&prepared.plan, format, &args.emit_dir, printer);
+    }
     if args.dry_run || blocked.is_err() {
         tell_plan(&prepared.plan, args.dry_run, printer);
         blocked?;
@@ -57,6 +72,27 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
         "steps": prepared.plan.steps.iter().map(report).collect::<Vec<_>>(),
         "tables": deployment.tables,
     }));
+    Ok(ExitStatus::Complete)
+}
+
+/// Writes the plan as files. A file of somebody else is not written over.
+fn write_files(plan: &Plan, format: Format, dir: &Path, printer: Printer) -> anyhow::Result<ExitStatus> {
+    let files: Vec<_> = emit(plan, format).into_iter().map(|file| (dir.join(file.name), file.text)).collect();
+    for (path, _) in &files {
+        if path.exists() && !fs_err::read_to_string(path).is_ok_and(|text| text.contains(MARK)) {
+            let message = format!("{} is there and was not written by this command", path.display());
+            return Err(Failure::new(message, "choose another folder with --emit-dir").into());
+        }
+    }
+    fs_err::create_dir_all(dir)?;
+    for (path, text) in &files {
+        fs_err::write(path, text)?;
+        printer.text(format!("wrote {}", path.display()));
+    }
+    printer.text(
+        "Deploy them in this order; then run provision again: it finds everything and writes the deployment file.",
+    );
+    printer.json(&json!({"emitted": files.iter().map(|(path, _)| path).collect::<Vec<_>>()}));
     Ok(ExitStatus::Complete)
 }
 

@@ -24,23 +24,52 @@ pub(super) fn resource_group(location: &str) -> Value {
 }
 
 /// <https://learn.microsoft.com/rest/api/loganalytics/workspaces/create-or-update>. Shared keys are off: rows come in
-/// through rules, by identity.
-pub(super) fn workspace(settings: &Settings, location: &str) -> Value {
-    json!({"location": location, "tags": tags(), "properties": {
+/// through rules, by identity. The price tier, retention, cap and features of a workspace that is there stay as they are.
+pub(super) fn workspace(settings: &Settings, location: &str, found: Option<&Value>) -> Value {
+    let access = public_access(settings);
+    let mut properties = json!({
         "sku": {"name": "PerGB2018"},
         "retentionInDays": 30,
         "features": {"disableLocalAuth": true, "enableLogAccessUsingOnlyResourcePermissions": true},
-        "publicNetworkAccessForIngestion": public_access(settings),
-        "publicNetworkAccessForQuery": public_access(settings),
-    }})
+        "publicNetworkAccessForIngestion": access,
+        "publicNetworkAccessForQuery": access,
+    });
+    if let (Some(found), Some(properties)) =
+        (found.and_then(|found| found.get("properties")), properties.as_object_mut())
+    {
+        properties.extend(writable(found, &["retentionInDays", "features"]));
+        if let Some(name) = found.pointer("/sku/name") {
+            properties.insert("sku".to_owned(), json!({"name": name}));
+        }
+        if let Some(quota) = found.pointer("/workspaceCapping/dailyQuotaGb") {
+            properties.insert("workspaceCapping".to_owned(), json!({"dailyQuotaGb": quota}));
+        }
+        if settings.private_link.is_none() {
+            properties.extend(writable(found, &["publicNetworkAccessForIngestion", "publicNetworkAccessForQuery"]));
+        }
+    }
+    json!({"location": location, "tags": kept_tags(found), "properties": properties})
 }
 
-/// <https://learn.microsoft.com/rest/api/monitor/data-collection-endpoints/create>
-pub(super) fn endpoint(settings: &Settings, location: &str) -> Value {
-    json!({"location": location, "tags": tags(), "properties": {
+/// Our tags beside those that are there.
+fn kept_tags(found: Option<&Value>) -> Value {
+    merged(found.and_then(|found| found.get("tags")), tags())
+}
+
+/// <https://learn.microsoft.com/rest/api/monitor/data-collection-endpoints/create>. What is there stays as open or closed as
+/// it is, but for private link.
+pub(super) fn endpoint(settings: &Settings, location: &str, found: Option<&Value>) -> Value {
+    let is = found.and_then(|found| found.pointer("/properties/networkAcls/publicNetworkAccess"));
+    let access = is.filter(|_| settings.private_link.is_none()).cloned();
+    let mut body = found.map(|found| writable(found, &["kind"])).unwrap_or_default();
+    body.insert("location".to_owned(), json!(location));
+    body.insert("tags".to_owned(), kept_tags(found));
+    let properties = json!({
         "description": "Evidence from Kubernetes clusters (kubectl-forensys)",
-        "networkAcls": {"publicNetworkAccess": public_access(settings)},
-    }})
+        "networkAcls": {"publicNetworkAccess": access.unwrap_or_else(|| json!(public_access(settings)))},
+    });
+    body.insert("properties".to_owned(), properties);
+    Value::Object(body)
 }
 
 /// Body of a PATCH that takes the public access from a workspace, and leaves everything else.
@@ -107,7 +136,7 @@ pub(super) fn rule(settings: &Settings, table: &Table, location: &str, found: Op
     if found.is_none() && settings.ingestion == Ingestion::Direct {
         body.insert("kind".to_owned(), json!("Direct"));
     }
-    body.insert("tags".to_owned(), merged(found.and_then(|found| found.get("tags")), tags()));
+    body.insert("tags".to_owned(), kept_tags(found));
     let mut properties = found.and_then(|found| found.get("properties")?.as_object().cloned()).unwrap_or_default();
     for made_by_azure in ["immutableId", "provisioningState", "endpoints", "ingestionQuotas", "metadata"] {
         properties.remove(made_by_azure);

@@ -12,6 +12,7 @@ mod check;
 pub mod cleanup;
 mod compare;
 pub mod deployment;
+pub mod emit;
 mod existing;
 mod kind;
 mod names;
@@ -28,7 +29,7 @@ pub use existing::Existing;
 pub use kind::Kind;
 pub use names::{Given, Ingestion, PUBLISHER_ROLE, Principal, PrivateLink, Settings, TablePlan, TableSettings};
 pub use plan::{Action, Obstacle, Plan, Step, plan};
-pub use rights::{OPERATIONS, Operation, custom_role};
+pub use rights::{Operation, custom_role, operations};
 pub use transform::one_line;
 
 use crate::{azure::Arm, failure::Failure, table::Table};

@@ -17,7 +17,7 @@ use super::{
     deployment::Deployment,
     existing::Existing,
     kind::Kind,
-    names::{Settings, normal_location},
+    names::{Settings, is_within, normal_location},
 };
 use crate::{failure::Failure, table::Table};
 
@@ -34,8 +34,7 @@ pub fn plan(
     settings.check()?;
     let location = location(settings, existing)?;
     let planner = Planner { settings, existing, recorded, location: &location };
-    let mut steps: Vec<_> = planner.resource_group().into_iter().collect();
-    steps.push(planner.workspace());
+    let mut steps = vec![planner.workspace()];
     if settings.private_link.is_some() || settings.needs_endpoint(tables.iter().map(|table| table.name)) {
         steps.push(planner.endpoint());
     }
@@ -46,6 +45,11 @@ pub fn plan(
     }
     if let Some(link) = &settings.private_link {
         steps.extend(planner.private_link(link));
+    }
+    // When every resource is given, none lies in the group.
+    let group = settings.resource_group_id();
+    if steps.iter().any(|step| is_within(&step.id, &group)) {
+        steps.insert(0, planner.resource_group());
     }
     let ids: Vec<_> = steps.iter().map(|step| step.id.clone()).collect();
     for step in &mut steps {
@@ -105,8 +109,7 @@ impl Planner<'_> {
         step.blocked(why, format!("check the id after {flag}, and that the identity may read it"))
     }
 
-    /// None when every resource is given and nothing lies in the group.
-    fn resource_group(&self) -> Option<Step> {
+    fn resource_group(&self) -> Step {
         let id = self.settings.resource_group_id();
         let mut step = self.step(Kind::ResourceGroup, id, bodies::resource_group(self.location));
         step.after.clear();
@@ -115,12 +118,13 @@ impl Planner<'_> {
             let why = format!("there is no such resource group in subscription {}", self.settings.subscription);
             step = step.blocked(why, fix);
         }
-        Some(step)
+        step
     }
 
     fn workspace(&self) -> Step {
-        let body = bodies::workspace(self.settings, self.location);
-        let mut step = self.step(Kind::Workspace, self.settings.workspace_id(), body);
+        let id = self.settings.workspace_id();
+        let body = bodies::workspace(self.settings, self.location, self.existing.get(&id));
+        let mut step = self.step(Kind::Workspace, id, body);
         let deleted = self.existing.deleted_workspace();
         if let (Action::Create, Some(_)) = (&step.action, deleted) {
             step.action = Action::Recover(
@@ -134,8 +138,9 @@ impl Planner<'_> {
     }
 
     fn endpoint(&self) -> Step {
-        let body = bodies::endpoint(self.settings, self.location);
-        let step = self.step(Kind::Endpoint, self.settings.endpoint_id(), body);
+        let id = self.settings.endpoint_id();
+        let body = bodies::endpoint(self.settings, self.location, self.existing.get(&id));
+        let step = self.step(Kind::Endpoint, id, body);
         let fix = "choose another name with --dce-name: endpoint, rules and workspace must be in one region";
         let step = self.same_region(step, None, fix);
         self.given(step, self.settings.given.endpoint.is_some(), "--dce-id")

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::{
-    cleanup::{Removal, remove},
+    cleanup::{Manner, Removal, remove},
     *,
 };
 use crate::{
@@ -150,7 +150,7 @@ impl Scene {
 
     async fn cleanup(&self) -> Vec<(deployment::Resource, Removal)> {
         let deployment = Deployment::read(&self.file()).unwrap();
-        remove(&self.arm, &self.file(), deployment, false, &|_, _| {}).await.unwrap()
+        remove(&self.arm, &self.file(), deployment, Manner::default(), &|_, _| {}).await.unwrap()
     }
 
     fn log(&self) -> Vec<String> {

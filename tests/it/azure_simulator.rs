@@ -2,6 +2,7 @@
 
 mod alone;
 mod client;
+mod deployments;
 mod faults;
 mod groups;
 mod ingestion;

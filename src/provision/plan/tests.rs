@@ -219,7 +219,6 @@ fn resources_that_are_given_are_used_and_have_to_be_there() {
     given.given.rules =
         [("things_CL".to_owned(), format!("{elsewhere}/Microsoft.Insights/dataCollectionRules/things"))].into();
     insta::assert_snapshot!(lines(&given, &Existing::default()), @r"
-    create     resource group            ir-rg
     blocked    workspace                 central (it was given by its id, and there is no such resource; fix: check the id after --workspace-id, and that the identity may read it)
     create     table                     things_CL
     blocked    data collection rule      things (it was given by its id, and there is no such resource; fix: check the id after --dcr, and that the identity may read it)
@@ -232,15 +231,10 @@ fn resources_that_are_given_are_used_and_have_to_be_there() {
     existing.insert(&given.rule_id("things_CL"), theirs);
     let steps = steps(&given, &existing);
     let actions: Vec<_> = steps.iter().map(|step| (step.kind, step.action.name())).collect();
-    let expected = [
-        (Kind::ResourceGroup, "create"),
-        (Kind::Workspace, "unchanged"),
-        (Kind::Table, "create"),
-        (Kind::Rule, "unchanged"),
-        (Kind::Role, "create"),
-    ];
+    let expected =
+        [(Kind::Workspace, "unchanged"), (Kind::Table, "create"), (Kind::Rule, "unchanged"), (Kind::Role, "create")];
     assert_eq!(actions, expected, "their transformation is theirs");
-    assert!(steps[2].id.starts_with(&given.workspace_id()) && steps[4].id.starts_with(&given.rule_id("things_CL")));
+    assert!(steps[1].id.starts_with(&given.workspace_id()) && steps[3].id.starts_with(&given.rule_id("things_CL")));
 }
 
 #[test]
