@@ -107,7 +107,12 @@ pub(super) fn table(settings: &Settings, table: &Table, found: Option<&Value>) -
     ];
     for (name, asked, settable) in days {
         let default = was(&format!("{name}AsDefault")).and_then(Value::as_bool).unwrap_or(false);
-        let days = asked.map(|days| json!(days)).or_else(|| if default { None } else { was(name).cloned() });
+        // -1 asks for the default, and a PUT without the property sets that.
+        let days = match asked {
+            Some(days) => (days != -1).then(|| json!(days)),
+            None if default => None,
+            None => was(name).cloned(),
+        };
         if let (Some(days), true, Some(properties)) = (days, settable, properties.as_object_mut()) {
             properties.insert(name.to_owned(), days);
         }

@@ -106,7 +106,7 @@ fn check_transform(table: &str, query: &str) -> Result<(), Failure> {
     let fix = |fix: &str| Failure::usage(format!("the transformation of {table} cannot be used"), fix.to_owned());
     match query.chars().count() {
         0 => Err(fix("the file holds no query; one that changes nothing is `source`")),
-        ..=LONGEST_TRANSFORM => Ok(()),
+        1..=LONGEST_TRANSFORM => Ok(()),
         long => Err(fix(&format!("it has {long} characters; Azure takes {LONGEST_TRANSFORM}"))),
     }
 }

@@ -11,4 +11,5 @@ mod roles;
 mod rules;
 mod sign_in;
 mod tables;
+mod verbs;
 mod workspaces;

@@ -114,6 +114,10 @@ fn a_table_keeps_its_plan_and_retention_unless_others_are_asked_for() {
     asked.tables = TableSettings { plan: None, retention: Some(30), total_retention: Some(365) };
     let why = reason(&step(&asked, &existing, Kind::Table));
     assert!(why.contains("retentionInDays from 90 to 30") && why.contains("from the default, 30 to 365"), "{why}");
+    asked.tables.retention = Some(-1);
+    let table = step(&asked, &existing, Kind::Table);
+    assert!(reason(&table).contains("retentionInDays from 90 to -1"), "{:?}", table.action);
+    assert_eq!(table.body["properties"].get("retentionInDays"), None, "left out, it becomes the default");
     asked.tables = TableSettings { plan: Some(TablePlan::Basic), ..TableSettings::default() };
     let table = step(&asked, &existing, Kind::Table);
     assert!(reason(&table).contains("changes the plan from Analytics to Basic"), "{:?}", table.action);
