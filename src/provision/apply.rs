@@ -122,8 +122,15 @@ impl Worker<'_> {
     }
 
     fn workspace_was_recovered(&self) -> bool {
-        let mut steps = self.prepared.plan.steps.iter();
-        steps.any(|step| step.kind == Kind::Workspace && matches!(step.action, Action::Recover(_)))
+        self.workspace_is(|action| matches!(action, Action::Recover(_)))
+    }
+
+    fn workspace_is_fresh(&self) -> bool {
+        self.workspace_is(|action| matches!(action, Action::Create | Action::Recover(_)))
+    }
+
+    fn workspace_is(&self, wanted: fn(&Action) -> bool) -> bool {
+        self.prepared.plan.steps.iter().any(|step| step.kind == Kind::Workspace && wanted(&step.action))
     }
 
     /// A recovered workspace brings its tables along; what they hold is only now to be seen.
@@ -155,7 +162,8 @@ impl Worker<'_> {
             false => self.arm.put(&step.id, step.version, &step.body).await,
         };
         let arm = self.arm.with_patience(WINDOW);
-        match arm.while_transient(&what, |error| passes_by_itself(step.kind, error), write).await {
+        let fresh = self.workspace_is_fresh();
+        match arm.while_transient(&what, |error| passes_by_itself(step.kind, fresh, error), write).await {
             Ok(resource) => {
                 self.record.confirm(step)?;
                 Ok(resource)
@@ -193,12 +201,15 @@ impl Worker<'_> {
 }
 
 /// Errors that pass while Azure catches up with what it has just made: a workspace that is not active yet, a table that is
-/// being changed or that rules cannot see yet, a principal that has not been replicated.
-fn passes_by_itself(kind: Kind, error: &AzureError) -> bool {
+/// being changed or that rules cannot see yet, a principal that has not been replicated. Directly after a workspace was made
+/// (`fresh`), rules have been seen refused without a detail, and taken unchanged a moment later.
+fn passes_by_itself(kind: Kind, fresh: bool, error: &AzureError) -> bool {
     let not_there_yet = || error.status() == Some(404) && error.has_code("ResourceNotFound");
     match kind {
         Kind::Table => error.is_workspace_inactive() || not_there_yet() || error.status() == Some(409),
-        Kind::Rule => error.has_code("InvalidOutputTable") || not_there_yet(),
+        Kind::Rule => {
+            error.has_code("InvalidOutputTable") || not_there_yet() || fresh && error.is_only("InvalidPayload")
+        }
         Kind::Role => error.has_code("PrincipalNotFound") || not_there_yet(),
         Kind::ScopedResource => not_there_yet() || error.status() == Some(409),
         _ => false,
@@ -222,11 +233,13 @@ mod tests {
 
     #[test]
     fn only_what_passes_by_itself_is_repeated() {
-        let inactive = error(404, "Whatever", "Workspace not active, WorkspaceId=1");
-        assert!(passes_by_itself(Kind::Table, &inactive));
-        assert!(passes_by_itself(Kind::Table, &error(409, "Conflict", "being updated")));
-        assert!(!passes_by_itself(Kind::Table, &error(404, "ResourceGroupNotFound", "")));
-        assert!(!passes_by_itself(Kind::Rule, &error(400, "InvalidTransformOutput", "")));
-        assert!(!passes_by_itself(Kind::Role, &error(403, "AuthorizationFailed", "")));
+        let passes = |kind, error: &AzureError| passes_by_itself(kind, false, error);
+        assert!(passes(Kind::Table, &error(404, "Whatever", "Workspace not active, WorkspaceId=1")));
+        assert!(passes(Kind::Table, &error(409, "Conflict", "being updated")));
+        assert!(!passes(Kind::Table, &error(404, "ResourceGroupNotFound", "")));
+        assert!(!passes(Kind::Rule, &error(400, "InvalidTransformOutput", "")));
+        assert!(!passes(Kind::Role, &error(403, "AuthorizationFailed", "")));
+        let vague = error(400, "InvalidPayload", "Data collection rule is invalid");
+        assert!(passes_by_itself(Kind::Rule, true, &vague) && !passes(Kind::Rule, &vague));
     }
 }

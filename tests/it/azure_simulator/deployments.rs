@@ -156,6 +156,24 @@ async fn a_deleted_workspace_comes_back_with_all_columns_of_its_tables() {
 }
 
 #[tokio::test]
+async fn a_deleted_workspace_is_seen_when_its_resource_group_is_gone_too() {
+    let scene = Scene::new(settings()).await;
+    let wanted = scene.wanted();
+    scene.provision(&wanted).await.unwrap();
+    let deleted = scene.client.delete(&wanted.workspace_id()).await;
+    scene.client.finish(&deleted).await;
+    let group = scene.client.delete(&wanted.resource_group_id()).await;
+    for _ in 0..2 {
+        scene.client.call(reqwest::Method::GET, group.header("location"), None).await;
+    }
+    let changes = scene.changes(&wanted).await;
+    assert!(changes[0].starts_with("create     resource group"), "{changes:?}");
+    assert!(changes[1].starts_with("recover    workspace"), "{changes:?}");
+    scene.provision(&wanted).await.unwrap();
+    assert_eq!(scene.changes(&wanted).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn what_others_made_is_used_by_its_ids_and_survives_cleanup() {
     let scene = Scene::new(settings()).await;
     let theirs = provision::Settings { resource_group: "soc".to_owned(), ..scene.wanted() };
