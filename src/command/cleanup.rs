@@ -49,7 +49,7 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
     same_cloud(&args, &deployment)?;
     let manner = Manner { purge: args.purge, keep_tables: args.keep_tables };
     let ours: Vec<String> = removals(&deployment).iter().map(|resource| resource.id.clone()).collect();
-    let lines: Vec<String> = ours.iter().map(|id| line(id, manner)).collect();
+    let lines: Vec<String> = removals(&deployment).into_iter().map(|resource| line(resource, manner)).collect();
     if args.dry_run || ours.is_empty() {
         lines.iter().for_each(|line| printer.text(line));
         let (stay, remove): (Vec<_>, Vec<_>) = ours.iter().partition(|id| stays(id, manner).is_some());
@@ -69,9 +69,13 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
 }
 
 /// What is to become of a resource.
-fn line(id: &str, manner: Manner) -> String {
+fn line(resource: &Resource, manner: Manner) -> String {
+    let id = &resource.id;
     match stays(id, manner) {
         Some(why) => format!("stay    {id} ({why})"),
+        None if manner.purge && resource.recovered => {
+            format!("remove  {id} (for good, with the rows that it held before provision brought it back)")
+        }
         None => format!("remove  {id}"),
     }
 }

@@ -67,6 +67,9 @@ pub struct Resource {
     /// Whether it was there before and `--adopt` allowed to change it. It may be changed again, and is never removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// Whether it is a workspace that had been deleted and was brought back: it holds rows that are older than this file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovered: bool,
     /// The table that it serves; None for what serves all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,

@@ -54,6 +54,7 @@ impl Record {
         let again = |resource: &mut Resource| {
             resource.created |= created;
             resource.adopted |= !resource.created;
+            resource.recovered |= matches!(step.action, Action::Recover(_));
             resource.confirmed = false;
         };
         self.change(&step.id, again, || Resource { adopted: !created, ..entry(step, created, false) })
@@ -129,6 +130,7 @@ fn entry(step: &Step, created: bool, confirmed: bool) -> Resource {
         created,
         confirmed,
         adopted: false,
+        recovered: matches!(step.action, Action::Recover(_)),
         table: step.table.map(|table| table.name.to_owned()),
     }
 }

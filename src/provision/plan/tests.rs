@@ -29,6 +29,7 @@ fn ours() -> Deployment {
         created: true,
         confirmed: true,
         adopted: false,
+        recovered: false,
         table: None,
     };
     Deployment { resources: plan.steps.iter().map(resource).collect(), ..Deployment::default() }

@@ -152,6 +152,9 @@ async fn a_deleted_workspace_comes_back_with_all_columns_of_its_tables() {
     scene.provision(&wanted).await.unwrap();
     let columns = scene.client.get(&table).await.json()["properties"]["schema"]["columns"].clone();
     assert!(columns.as_array().unwrap().iter().any(|column| column["name"] == "theirs"), "{columns}");
+    let recorded = Deployment::read(&scene.file()).unwrap();
+    let recovered: Vec<_> = recorded.resources.iter().filter(|it| it.recovered).map(|it| it.id.as_str()).collect();
+    assert_eq!(recovered, [wanted.workspace_id()], "cleanup --purge warns of its old rows");
     assert_eq!(scene.changes(&wanted).await, [""; 0]);
 }
 
