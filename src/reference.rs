@@ -41,7 +41,7 @@ pub fn cluster_rights() -> String {
 /// The operations that are used in Azure, for README.md.
 pub fn azure_rights() -> String {
     let mut text = String::from("| operation | what for |\n|---|---|\n");
-    for operation in provision::OPERATIONS {
+    for operation in provision::operations() {
         text.push_str(&format!("| `{}` | {} |\n", operation.name, operation.purpose));
     }
     text

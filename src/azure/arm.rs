@@ -1,4 +1,4 @@
-//! A client of Azure Resource Manager: GET, LIST, PUT and DELETE of resources by id, each ending when the resource is in the
+//! A client of Azure Resource Manager: GET, LIST, PUT, PATCH and DELETE of resources by id, each ending when the resource is in the
 //! state that was asked for.
 //!
 //! Transient answers are repeated, an unregistered provider is registered, a long-running operation is followed to its end.
@@ -52,14 +52,23 @@ impl Arm {
         Ok(Claims::of(&self.token().await?))
     }
 
-    /// The resource, or None when there is none.
+    /// The same client, which waits no longer than this for one thing.
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { pace: Pace { patience, ..self.pace }, ..self.clone() }
+    }
+
+    /// The resource, or None when there is none. A workspace that is not active yet is an error: its tables may be there.
     pub async fn get(&self, id: &str, version: &str) -> Result<Option<Value>, AzureError> {
         let request = format!("GET {id}");
         let answer = self.send(&Method::GET, &self.url(id, version)?, None, &request).await?;
         match answer.status {
             200..=299 => Ok(answer.body),
-            404 => Ok(None),
-            _ => Err(answer.error(&request)),
+            _ => match answer.error(&request) {
+                error if error.is_workspace_inactive() => Err(error),
+                // A provider that is not registered has made nothing.
+                error if answer.status == 404 || error.has_code("MissingSubscriptionRegistration") => Ok(None),
+                error => Err(error),
+            },
         }
     }
 
@@ -85,19 +94,28 @@ impl Arm {
 
     /// Creates or replaces the resource and waits until it is ready. Returns the resource.
     pub async fn put(&self, id: &str, version: &str, body: &Value) -> Result<Value, AzureError> {
-        match self.put_once(id, version, body).await {
+        self.change(&Method::PUT, id, version, body).await
+    }
+
+    /// Changes what the body names of a resource, and waits until that is done. Returns the resource.
+    pub async fn patch(&self, id: &str, version: &str, body: &Value) -> Result<Value, AzureError> {
+        self.change(&Method::PATCH, id, version, body).await
+    }
+
+    async fn change(&self, method: &Method, id: &str, version: &str, body: &Value) -> Result<Value, AzureError> {
+        match self.change_once(method, id, version, body).await {
             Err(error) if error.has_code("MissingSubscriptionRegistration") => {
                 self.register(id).await?;
-                self.put_once(id, version, body).await
+                self.change_once(method, id, version, body).await
             }
             result => result,
         }
     }
 
-    async fn put_once(&self, id: &str, version: &str, body: &Value) -> Result<Value, AzureError> {
-        let request = format!("PUT {id}");
+    async fn change_once(&self, method: &Method, id: &str, version: &str, body: &Value) -> Result<Value, AzureError> {
+        let request = format!("{method} {id}");
         let url = self.url(id, version)?;
-        let answer = self.send(&Method::PUT, &url, Some(body), &request).await?;
+        let answer = self.send(method, &url, Some(body), &request).await?;
         if answer.status >= 300 {
             return Err(answer.error(&request));
         }

@@ -125,6 +125,16 @@ impl AzureError {
         matches!(self, Self::Service(error) if error.body.has_code(code))
     }
 
+    /// Whether the service refused with the code and gave no detail of what is wrong.
+    pub fn is_only(&self, code: &str) -> bool {
+        matches!(self, Self::Service(error) if error.body.details.is_empty() && error.body.has_code(code))
+    }
+
+    /// Whether a workspace exists and does not serve its tables yet: it was made or recovered a moment ago.
+    pub fn is_workspace_inactive(&self) -> bool {
+        matches!(self, Self::Service(error) if error.status == 404 && error.body.message.contains("Workspace not active"))
+    }
+
     /// The status of the service's answer, when it gave one.
     pub fn status(&self) -> Option<u16> {
         match self {

@@ -132,10 +132,7 @@ impl Stage {
             dce_name: "forensys-dce".to_owned(),
             location: Some("westeurope".to_owned()),
             deployment: self.dir.join("deployment.json"),
-            tables: Vec::new(),
-            principal_id: None,
-            principal_type: None,
-            skip_role_assignment: false,
+            ..ProvisionArgs::default()
         };
         let prepared = wanted.prepare(&arm).await?;
         provision::carry_out(&arm, &prepared, &session.cloud.name, &wanted.deployment, &|_| {}).await

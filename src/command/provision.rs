@@ -1,16 +1,18 @@
 //! `provision`: make Azure Monitor ready to take the evidence, or say what would be made.
 
-use std::{path::PathBuf, sync::atomic::AtomicUsize};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{ExitStatus, azure_args::AzureArgs};
+pub use super::provision_args::ProvisionArgs;
+use super::{ExitStatus, azure_args::AzureArgs, estimate};
 use crate::{
-    azure::{Arm, AzureSession},
-    evidence::registry,
+    azure::Arm,
     failure::Failure,
-    provision::{self, Action, Plan, Prepared, Principal, Settings, Step, deployment::Deployment},
-    table::Table,
+    provision::{
+        Action, Plan, Step,
+        emit::{Format, MARK, emit},
+    },
     ui::Printer,
 };
 
@@ -26,133 +28,38 @@ pub struct Args {
     /// Print what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
-}
-
-/// Flags that say what to provision.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Azure Monitor")]
-pub struct ProvisionArgs {
-    /// Subscription id; not needed when there is only one
-    #[arg(long, value_name = "ID", env = "AZURE_SUBSCRIPTION_ID")]
-    pub subscription: Option<String>,
-    /// Resource group
-    #[arg(short = 'g', long, value_name = "NAME", env = "AZURE_RESOURCE_GROUP")]
-    pub resource_group: Option<String>,
-    /// Create the resource group when there is none
-    #[arg(long)]
-    pub create_resource_group: bool,
-    /// Log Analytics workspace
-    #[arg(long, alias = "workspace_name", value_name = "NAME", default_value = "forensys")]
-    pub workspace_name: String,
-    /// Data collection endpoint
-    #[arg(long, alias = "dce_name", value_name = "NAME", default_value = "forensys-dce")]
-    pub dce_name: String,
-    /// Region [default: that of the workspace or resource group]
-    #[arg(long, value_name = "REGION")]
-    pub location: Option<String>,
-    /// File that records what was made, and where upload finds the way
-    #[arg(long, value_name = "FILE", default_value = "deployment.json")]
-    pub deployment: PathBuf,
-    /// Only these tables (commas, or repeated)
-    #[arg(long, value_name = "TABLE", value_delimiter = ',')]
-    pub tables: Vec<String>,
-    /// Object id of who shall upload [default: whoever is signed in]
-    #[arg(long, value_name = "ID", conflicts_with = "skip_role_assignment")]
-    pub principal_id: Option<String>,
-    /// Kind of that principal: User, Group or ServicePrincipal
-    #[arg(long, value_name = "KIND", requires = "principal_id")]
-    pub principal_type: Option<String>,
-    /// Assign no role: somebody else gives whoever uploads Monitoring Metrics Publisher on the rules
-    #[arg(long)]
-    pub skip_role_assignment: bool,
-}
-
-impl ProvisionArgs {
-    /// The tables that were named, or all.
-    ///
-    /// # Errors
-    /// A table that there is not.
-    pub fn tables(&self) -> Result<Vec<&'static Table>, Failure> {
-        let all = registry::tables();
-        if self.tables.is_empty() {
-            return Ok(all);
-        }
-        let find = |name: &String| {
-            all.iter().copied().find(|table| table.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-                let names: Vec<_> = all.iter().map(|table| table.name).collect();
-                Failure::usage(format!("there is no table {name}"), format!("tables: {}", names.join(", ")))
-            })
-        };
-        self.tables.iter().map(find).collect()
-    }
-
-    /// The settings, asking Azure for what was not given.
-    ///
-    /// # Errors
-    /// Something needed is neither given nor known to Azure.
-    pub async fn settings(&self, arm: &Arm) -> Result<Settings, Failure> {
-        let resource_group = self.resource_group.clone().ok_or_else(|| {
-            Failure::usage("the resource group is not given", "name it with -g, for example -g ir-rg")
-        })?;
-        let subscription = match &self.subscription {
-            Some(subscription) => subscription.clone(),
-            None => provision::only_subscription(arm).await?,
-        };
-        let publisher = match &self.principal_id {
-            _ if self.skip_role_assignment => None,
-            Some(id) => Some(Principal { id: id.clone(), kind: self.principal_type.clone() }),
-            None => Some(provision::caller(arm).await?),
-        };
-        Ok(Settings {
-            subscription,
-            resource_group,
-            create_resource_group: self.create_resource_group,
-            workspace: self.workspace_name.clone(),
-            endpoint: self.dce_name.clone(),
-            location: self.location.clone(),
-            publisher,
-        })
-    }
-
-    /// Looks at what is there and makes the plan. Changes nothing.
-    ///
-    /// # Errors
-    /// As [`provision::prepare`].
-    pub async fn prepare(&self, arm: &Arm) -> anyhow::Result<Prepared> {
-        let tables = self.tables()?;
-        Ok(provision::prepare(arm, self.settings(arm).await?, &tables).await?)
-    }
-
-    /// Carries the plan out, telling the printer of every step, and returns what was recorded.
-    ///
-    /// # Errors
-    /// As [`provision::carry_out`].
-    pub async fn carry_out(
-        &self,
-        session: &AzureSession,
-        arm: &Arm,
-        prepared: &Prepared,
-        printer: Printer,
-    ) -> anyhow::Result<Deployment> {
-        let (finished, all) = (AtomicUsize::new(0), prepared.plan.steps.len());
-        let done = |step: &Step| {
-            let number = finished.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-            printer.note(format!("{number}/{all} {}", past(step)));
-        };
-        provision::carry_out(arm, prepared, &session.cloud.name, &self.deployment, &done).await
-    }
+    /// Write the plan as files for a pipeline, and do nothing else
+    #[arg(long, value_name = "LANGUAGE", value_enum, conflicts_with_all = ["dry_run", "estimate"])]
+    emit: Option<Format>,
+    /// Where to write them
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "emit")]
+    emit_dir: PathBuf,
+    #[command(flatten)]
+    estimate: estimate::EstimateArgs,
 }
 
 /// Runs the verb.
 ///
 /// # Errors
-/// Nothing could be planned, or a step failed; what was made is recorded and the same command goes on from there.
+/// Nothing could be planned, or a step is blocked and nothing was changed, or a step failed; what was made is recorded and
+/// the same command goes on from there.
 pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
+    if args.estimate.is_asked() {
+        return args.estimate.run(&args.wanted.tables()?, printer);
+    }
     let session = args.azure.open()?;
     let arm = Arm::new(session.clone());
     let prepared = args.wanted.prepare(&arm).await?;
-    if args.dry_run {
-        tell_plan(&prepared.plan, printer);
+    for note in &prepared.plan.notes {
+        printer.note(note);
+    }
+    let blocked = prepared.plan.unblocked();
+    if let (Some(format), Ok(())) = (args.emit, &blocked) {
+        return write_files(&prepared.plan, format, &args.emit_dir, printer);
+    }
+    if args.dry_run || blocked.is_err() {
+        tell_plan(&prepared.plan, args.dry_run, printer);
+        blocked?;
         return Ok(ExitStatus::Complete);
     }
     let deployment = args.wanted.carry_out(&session, &arm, &prepared, printer).await?;
@@ -168,44 +75,63 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Complete)
 }
 
-fn tell_plan(plan: &Plan, printer: Printer) {
+/// Writes the plan as files. A file of somebody else is not written over.
+fn write_files(plan: &Plan, format: Format, dir: &Path, printer: Printer) -> anyhow::Result<ExitStatus> {
+    let files: Vec<_> = emit(plan, format).into_iter().map(|file| (dir.join(file.name), file.text)).collect();
+    for (path, _) in &files {
+        if path.exists() && !fs_err::read_to_string(path).is_ok_and(|text| text.contains(MARK)) {
+            let message = format!("{} is there and was not written by this command", path.display());
+            return Err(Failure::new(message, "choose another folder with --emit-dir").into());
+        }
+    }
+    fs_err::create_dir_all(dir)?;
+    for (path, text) in &files {
+        fs_err::write(path, text)?;
+        printer.text(format!("wrote {}", path.display()));
+    }
+    printer.text(
+        "Deploy them in this order; then run provision again: it finds everything and writes the deployment file.",
+    );
+    printer.json(&json!({"emitted": files.iter().map(|(path, _)| path).collect::<Vec<_>>()}));
+    Ok(ExitStatus::Complete)
+}
+
+fn tell_plan(plan: &Plan, dry_run: bool, printer: Printer) {
     for step in &plan.steps {
         printer.text(step.line());
     }
     printer.text(format!("plan for {}: {}; nothing was changed", plan.location, counts(plan)));
     let with_body = |step: &Step| {
         let mut report = report(step);
-        if let (Some(object), true) = (report.as_object_mut(), step.action != Action::Keep) {
+        if let (Some(object), true) = (report.as_object_mut(), step.action != Action::Unchanged) {
             object.insert("body".to_owned(), step.body.clone());
         }
         report
     };
     let steps: Vec<_> = plan.steps.iter().map(with_body).collect();
-    printer.json(&json!({"dry_run": true, "location": plan.location, "steps": steps}));
+    printer.json(&json!({"dry_run": dry_run, "location": plan.location, "steps": steps}));
 }
 
-/// One step as JSON: action, kind, name, id and, for an update, the reason.
+/// One step as JSON: action, kind, name, id and, where there is one, the reason; for a blocked step also the fix.
 fn report(step: &Step) -> Value {
     let mut report =
         json!({"action": step.action.name(), "kind": step.kind.name(), "name": step.name(), "id": step.id});
-    if let (Action::Update(why), Some(object)) = (&step.action, report.as_object_mut()) {
+    let Some(object) = report.as_object_mut() else { return report };
+    if let Some(why) = step.action.reason() {
         object.insert("reason".to_owned(), json!(why));
+    }
+    if let Action::Blocked(obstacle) = &step.action {
+        object.insert("fix".to_owned(), json!(obstacle.fix));
     }
     report
 }
 
-fn past(step: &Step) -> String {
-    let action = match step.action {
-        Action::Create => "created",
-        Action::Update(_) => "updated",
-        Action::Keep => "found",
-    };
-    format!("{action} {} {}", step.kind.name(), step.name())
-}
-
+/// How many steps there are of each action; of recoveries and obstacles only when there are any.
 fn counts(plan: &Plan) -> String {
-    let count = |name| plan.steps.iter().filter(|step| step.action.name() == name).count();
-    format!("create {}, update {}, keep {}", count("create"), count("update"), count("keep"))
+    let count = |name: &str| plan.steps.iter().filter(|step| step.action.name() == name).count();
+    let always = ["create", "update", "unchanged"].map(|name| format!("{name} {}", count(name)));
+    let sometimes = ["recover", "blocked"].into_iter().filter(|name| count(name) > 0);
+    always.into_iter().chain(sometimes.map(|name| format!("{name} {}", count(name)))).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

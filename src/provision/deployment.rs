@@ -64,6 +64,15 @@ pub struct Resource {
     pub created: bool,
     /// Whether the PUT was answered with success. A resource that is recorded but not confirmed may or may not exist.
     pub confirmed: bool,
+    /// Whether it was there before and `--adopt` allowed to change it. It may be changed again, and is never removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
+    /// Whether it is a workspace that had been deleted and was brought back: it holds rows that are older than this file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovered: bool,
+    /// The table that it serves; None for what serves all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
 }
 
 impl Default for Deployment {
@@ -73,6 +82,20 @@ impl Default for Deployment {
 }
 
 impl Deployment {
+    /// Reads the file, or begins an empty deployment when there is none.
+    ///
+    /// # Errors
+    /// As [`Deployment::read`].
+    pub fn read_or_begin(path: &Path) -> anyhow::Result<Self> {
+        if path.exists() { Self::read(path) } else { Ok(Self::default()) }
+    }
+
+    /// Whether the resource was made here, or adopted: only then may it be changed.
+    pub fn owns(&self, id: &str) -> bool {
+        let recorded = self.resources.iter().find(|resource| resource.id.eq_ignore_ascii_case(id));
+        recorded.is_some_and(|resource| resource.created || resource.adopted)
+    }
+
     /// Reads the file.
     ///
     /// # Errors

@@ -8,23 +8,29 @@
 
 mod apply;
 mod bodies;
+mod check;
 pub mod cleanup;
 mod compare;
 pub mod deployment;
+pub mod emit;
 mod existing;
+mod kind;
 mod names;
 mod plan;
 mod record;
 mod rights;
+mod transform;
 
 use std::path::Path;
 
 use serde_json::Value;
 
 pub use existing::Existing;
-pub use names::{PUBLISHER_ROLE, Principal, Settings};
-pub use plan::{Action, Kind, Plan, Step, plan};
-pub use rights::{OPERATIONS, Operation, custom_role};
+pub use kind::Kind;
+pub use names::{Given, Ingestion, PUBLISHER_ROLE, Principal, PrivateLink, Settings, TablePlan, TableSettings};
+pub use plan::{Action, Obstacle, Plan, Step, plan};
+pub use rights::{Operation, custom_role, operations};
+pub use transform::one_line;
 
 use crate::{azure::Arm, failure::Failure, table::Table};
 use deployment::Deployment;
@@ -36,23 +42,31 @@ pub struct Prepared {
     pub plan: Plan,
     settings: Settings,
     existing: Existing,
+    recorded: Deployment,
 }
 
-/// Looks at what is there and makes the plan. Changes nothing.
+/// Looks at what is there, and in the file at what was made here, and makes the plan. Changes nothing.
 ///
 /// # Errors
-/// A name is not valid, Azure could not be asked, or something stands in the way.
-pub async fn prepare(arm: &Arm, settings: Settings, tables: &[&'static Table]) -> Result<Prepared, Failure> {
+/// A setting is not valid, or Azure or the file could not be read. What stands in the way is in the plan.
+pub async fn prepare(
+    arm: &Arm,
+    settings: Settings,
+    tables: &[&'static Table],
+    file: &Path,
+) -> anyhow::Result<Prepared> {
     settings.check()?;
-    let existing = Existing::read(arm, &settings, tables).await?;
-    let plan = plan(&settings, tables, &existing)?;
-    Ok(Prepared { plan, settings, existing })
+    let recorded = Deployment::read_or_begin(file)?;
+    let existing = Existing::read(arm, &settings, tables).await.map_err(Failure::from)?;
+    let plan = plan(&settings, tables, &existing, &recorded)?;
+    Ok(Prepared { plan, settings, existing, recorded })
 }
 
 /// Carries out the plan and records it in the file. `cloud` is what `--cloud` named. `done` is told of every finished step.
 ///
 /// # Errors
-/// A step failed; what was made is in the file, and the same call goes on from there.
+/// A step is blocked, and nothing was changed. Or a step failed; what was made is in the file, and the same call goes on
+/// from there.
 pub async fn carry_out(
     arm: &Arm,
     prepared: &Prepared,
@@ -60,8 +74,9 @@ pub async fn carry_out(
     file: &Path,
     done: &(dyn Fn(&Step) + Sync),
 ) -> anyhow::Result<Deployment> {
+    prepared.plan.unblocked()?;
     let record = record::Record::open(file, cloud, &prepared.settings)?;
-    apply::apply(arm, &prepared.plan, &prepared.existing, &record, done).await?;
+    apply::apply(arm, prepared, &record, done).await?;
     Ok(record.snapshot())
 }
 

@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     deployment::{Deployment, Destination, Resource},
-    names::Settings,
+    kind::Kind,
+    names::{Settings, is_within},
     plan::{Action, Plan, Step},
 };
 use crate::failure::Failure;
@@ -23,14 +24,11 @@ impl Record {
     /// Opens the file that is there, or begins a new one.
     ///
     /// # Errors
-    /// The file cannot be read, or records resources of another resource group: they would be forgotten.
+    /// The file cannot be read, or records resources of another deployment: they would be forgotten.
     pub(super) fn open(path: &Path, cloud: &str, settings: &Settings) -> anyhow::Result<Self> {
-        let mut deployment = if path.exists() { Deployment::read(path)? } else { Deployment::default() };
-        let group = settings.resource_group_id().to_ascii_lowercase();
-        let elsewhere = |resource: &&Resource| {
-            let id = resource.id.to_ascii_lowercase();
-            id != group && !id.starts_with(&format!("{group}/"))
-        };
+        let mut deployment = Deployment::read_or_begin(path)?;
+        let roots = settings.roots();
+        let elsewhere = |resource: &&Resource| !roots.iter().any(|root| is_within(&resource.id, root));
         if let Some(other) = deployment.resources.iter().find(elsewhere) {
             return Err(Failure::usage(
                 format!("{} records another deployment: {}", path.display(), other.id),
@@ -44,7 +42,7 @@ impl Record {
 
     /// Records every step of the plan that keeps what is there, in the plan's order, so that order is that of creation.
     pub(super) fn begin(&self, plan: &Plan) -> anyhow::Result<()> {
-        for step in plan.steps.iter().filter(|step| step.action == Action::Keep) {
+        for step in plan.steps.iter().filter(|step| step.action == Action::Unchanged) {
             self.change(&step.id, |resource| resource.confirmed = true, || entry(step, false, true))?;
         }
         Ok(())
@@ -52,12 +50,14 @@ impl Record {
 
     /// Before the PUT. What an earlier run recorded as made by us stays so.
     pub(super) fn intend(&self, step: &Step) -> anyhow::Result<()> {
-        let created = step.action == Action::Create;
+        let created = matches!(step.action, Action::Create | Action::Recover(_));
         let again = |resource: &mut Resource| {
             resource.created |= created;
+            resource.adopted |= !resource.created;
+            resource.recovered |= matches!(step.action, Action::Recover(_));
             resource.confirmed = false;
         };
-        self.change(&step.id, again, || entry(step, created, false))
+        self.change(&step.id, again, || Resource { adopted: !created, ..entry(step, created, false) })
     }
 
     /// After the PUT.
@@ -81,11 +81,16 @@ impl Record {
         deployment.write(&self.path)
     }
 
-    /// After a deletion: the resource is forgotten, and so is the destination that led through it.
+    /// After a deletion: the resource is forgotten, and so are the destinations that led through it.
     pub(super) fn gone(&self, id: &str) -> anyhow::Result<()> {
         let mut deployment = self.lock();
+        let led = Way::of(&deployment, id);
         deployment.resources.retain(|resource| !resource.id.eq_ignore_ascii_case(id));
-        deployment.tables.retain(|table, _| !leads_through(id, table));
+        deployment.tables.retain(|table, _| match &led {
+            Way::Nothing => true,
+            Way::One(other) => table != other,
+            Way::All => false,
+        });
         deployment.write(&self.path)
     }
 
@@ -119,17 +124,36 @@ impl Record {
 }
 
 fn entry(step: &Step, created: bool, confirmed: bool) -> Resource {
-    Resource { id: step.id.clone(), api_version: step.version.to_owned(), created, confirmed }
+    Resource {
+        id: step.id.clone(),
+        api_version: step.version.to_owned(),
+        created,
+        confirmed,
+        adopted: false,
+        recovered: matches!(step.action, Action::Recover(_)),
+        table: step.table.map(|table| table.name.to_owned()),
+    }
 }
 
-/// Whether rows of the table pass through the resource: its rule, its table, or anything that serves all tables.
-fn leads_through(id: &str, table: &str) -> bool {
-    let id = id.to_ascii_lowercase();
-    let table = table.to_ascii_lowercase();
-    if id.contains("/roleassignments/") {
-        return false;
+/// The tables whose rows pass through a resource.
+enum Way {
+    Nothing,
+    One(String),
+    All,
+}
+
+impl Way {
+    fn of(deployment: &Deployment, id: &str) -> Self {
+        let table = || {
+            let recorded = deployment.resources.iter().find(|resource| resource.id.eq_ignore_ascii_case(id));
+            // A file of an older version does not say which table; the names do.
+            let name = id.rsplit('/').next().unwrap_or_default().trim_end_matches("-dcr").to_owned();
+            Self::One(recorded.and_then(|resource| resource.table.clone()).unwrap_or(name))
+        };
+        match Kind::of(id) {
+            Some(Kind::Rule | Kind::Table) => table(),
+            Some(Kind::ResourceGroup | Kind::Workspace | Kind::Endpoint) => Self::All,
+            _ => Self::Nothing,
+        }
     }
-    let name = id.rsplit('/').next().unwrap_or_default();
-    let serves_one = id.contains("/datacollectionrules/") || id.contains("/tables/");
-    !serves_one || name == table || name == format!("{table}-dcr")
 }

@@ -2,6 +2,7 @@
 
 mod alone;
 mod client;
+mod deployments;
 mod faults;
 mod groups;
 mod ingestion;
@@ -10,4 +11,5 @@ mod roles;
 mod rules;
 mod sign_in;
 mod tables;
+mod verbs;
 mod workspaces;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 mod azure_simulator;
+mod azure_specs;
 mod cluster;
 mod command_line;
 mod generated;

@@ -6,6 +6,7 @@ mod clusters;
 mod endpoints;
 mod groups;
 mod operations;
+mod private_link;
 mod providers;
 mod roles;
 mod rule_checks;
@@ -51,7 +52,7 @@ pub(super) fn initial(settings: &Settings) -> World {
     {
         world.providers.insert(namespace.to_lowercase(), 0);
     }
-    for body in settings.clusters.iter().chain(&settings.diagnostic_settings) {
+    for body in settings.clusters.iter().chain(&settings.diagnostic_settings).chain(&settings.resources) {
         let key = body["id"].as_str().unwrap_or_default().to_lowercase();
         world.resources.insert(key, Record::new(body.clone()));
     }
@@ -95,7 +96,9 @@ fn route(world: &mut World, request: &Request<'_>) -> Result<Answer, Answer> {
     match lower.as_slice() {
         ["subscriptions"] if get => Ok(Answer::list([groups::subscription(request)])),
         ["subscriptions", _] if get => Ok(Answer::ok(groups::subscription(request))),
-        [.., "operationstatuses" | "operationresults", _] if get => Ok(operations::poll(world, request)),
+        [.., "operationstatuses" | "operationresults" | "privatelinkscopeoperationstatuses", _] if get => {
+            Ok(operations::poll(world, request))
+        }
         [.., "providers", "microsoft.authorization", "roleassignments"] if get => Ok(roles::list(world, request)),
         [scope @ .., "providers", "microsoft.authorization", "roleassignments", _] => {
             versions(request, &["2022-04-01", "2020-04-01-preview", "2018-01-01-preview"])?;
@@ -135,6 +138,8 @@ const TABLE_VERSIONS: &[&str] =
     &["2021-12-01-preview", "2022-10-01", "2023-09-01", "2025-02-01", "2025-07-01", "2026-03-01"];
 const COLLECTION_VERSIONS: &[&str] = &["2021-09-01-preview", "2022-06-01", "2023-03-11", "2024-03-11"];
 
+const SCOPE_VERSIONS: &[&str] = &["2021-07-01-preview", "2021-09-01", "2023-06-01-preview"];
+
 /// Resources of a group: `resource` is what follows the provider's namespace.
 fn in_group(
     world: &mut World,
@@ -163,6 +168,22 @@ fn in_group(
             versions(request, TABLE_VERSIONS)?;
             let workspace = format!("{scope}/providers/microsoft.operationalinsights/workspaces/{workspace}");
             tables::answer(world, request, &workspace, rest.is_empty())
+        }
+        ("microsoft.operationalinsights", ["workspaces", _, "tables", _, "migrate"]) => {
+            versions(request, TABLE_VERSIONS)?;
+            tables::migrate(world, request)
+        }
+        ("microsoft.insights", ["privatelinkscopes", _]) => {
+            versions(request, SCOPE_VERSIONS)?;
+            private_link::scope(world, request)
+        }
+        ("microsoft.insights", ["privatelinkscopes", name, "scopedresources", _]) => {
+            versions(request, SCOPE_VERSIONS)?;
+            let parent = format!("{scope}/providers/microsoft.insights/privatelinkscopes/{name}");
+            private_link::scoped_resource(world, request, &parent)
+        }
+        ("microsoft.network", resource) if private_link::is_known(resource) => {
+            private_link::network(world, request, scope, resource)
         }
         ("microsoft.insights", ["datacollectionendpoints", _]) => {
             versions(request, COLLECTION_VERSIONS)?;

@@ -4,13 +4,13 @@
 //!
 //! ```text
 //! /{tenant}/oauth2/v2.0/token            entra      client credentials by secret or assertion
-//! /subscriptions/…                       arm        groups, workspaces, tables, endpoints, rules, roles, clusters
+//! /subscriptions/…                       arm        groups, workspaces, tables, endpoints, rules, roles, private link, clusters
 //! /ingest/{endpoint}/dataCollectionRules ingestion  rows in
 //! /arrived, /arrived/{table}/record_ids  service    what came in (not Azure's; see README.md)
 //! ```
 //!
-//! Limits: one tenant, one subscription, one application that owns it; no transformation but `source`; private link,
-//! quotas and queries are not there. What Microsoft does not document is marked so where it is decided.
+//! Limits: one tenant, one subscription, one application that owns it; no transformation but `source`; private link is
+//! kept in the books and closes nothing; quotas and queries are not there. What Microsoft does not document is marked so where it is decided.
 
 mod alone;
 mod answer;

@@ -29,6 +29,8 @@ pub struct Settings {
     pub clusters: Vec<Value>,
     /// Diagnostic settings, as ARM returns them; each `id` begins with that of the resource it belongs to.
     pub diagnostic_settings: Vec<Value>,
+    /// Other resources that are there from the start, as ARM returns them; each needs an `id`.
+    pub resources: Vec<Value>,
     /// What goes wrong, and when.
     pub faults: Vec<Fault>,
 }
@@ -69,6 +71,7 @@ impl Default for Settings {
             registered: vec!["Microsoft.OperationalInsights".to_owned(), "Microsoft.ContainerService".to_owned()],
             clusters: Vec::new(),
             diagnostic_settings: Vec::new(),
+            resources: Vec::new(),
             faults: Vec::new(),
         }
     }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::client::{Client, settings};
 
-struct NoWait;
+pub(super) struct NoWait;
 
 #[async_trait]
 impl Sleeper for NoWait {
@@ -23,7 +23,7 @@ impl Sleeper for NoWait {
     }
 }
 
-fn session(azure: &Azure, folder: &TempDir, auth: AzureAuth) -> AzureSession {
+pub(super) fn session(azure: &Azure, folder: &TempDir, auth: AzureAuth) -> AzureSession {
     let cloud = Cloud::open(azure.cloud_file(folder.path()).unwrap().to_str().unwrap()).unwrap();
     let credentials = azure.credentials();
     let (certificate, token) = (folder.path().join("client.pem"), folder.path().join("token"));
@@ -41,7 +41,7 @@ fn session(azure: &Azure, folder: &TempDir, auth: AzureAuth) -> AzureSession {
     AzureSession::open(cloud, &settings).unwrap()
 }
 
-fn wanted(azure: &Azure) -> provision::Settings {
+pub(super) fn wanted(azure: &Azure) -> provision::Settings {
     let credentials = azure.credentials();
     provision::Settings {
         subscription: credentials.subscription_id.clone(),
@@ -54,6 +54,7 @@ fn wanted(azure: &Azure) -> provision::Settings {
             id: credentials.principal_object_id.clone(),
             kind: Some("ServicePrincipal".to_owned()),
         }),
+        ..provision::Settings::default()
     }
 }
 
@@ -95,13 +96,13 @@ async fn every_table_is_provisioned_despite_lags_and_faults_and_removed_again() 
     let file = folder.path().join("deployment.json");
     let tables = registry::tables();
 
-    let prepared = provision::prepare(&arm, wanted(&azure), &tables).await.unwrap();
+    let prepared = provision::prepare(&arm, wanted(&azure), &tables, &file).await.unwrap();
     assert!(prepared.plan.steps.iter().all(|step| step.action == Action::Create));
     let made = provision::carry_out(&arm, &prepared, "cloud", &file, &|_| {}).await.unwrap();
     assert_eq!(made.tables.len(), tables.len());
-    let again = provision::prepare(&arm, wanted(&azure), &tables).await.unwrap();
+    let again = provision::prepare(&arm, wanted(&azure), &tables, &file).await.unwrap();
     let changes: Vec<_> =
-        again.plan.steps.iter().filter(|step| step.action != Action::Keep).map(|s| s.line()).collect();
+        again.plan.steps.iter().filter(|step| step.action != Action::Unchanged).map(|s| s.line()).collect();
     assert!(changes.is_empty(), "what is there is as it was sent: {changes:?}");
 
     let client = Client::join(azure).await;
@@ -111,7 +112,10 @@ async fn every_table_is_provisioned_despite_lags_and_faults_and_removed_again() 
     assert_eq!(client.azure.arrived()["kubeevents_CL"], 1);
 
     let recorded = Deployment::read(&file).unwrap();
-    let removed = cleanup::remove(&arm, &file, recorded, true, &|_, _| {}).await.unwrap();
+    let removed =
+        cleanup::remove(&arm, &file, recorded, cleanup::Manner { purge: true, keep_tables: false }, &|_, _| {})
+            .await
+            .unwrap();
     let kept: Vec<_> = removed.iter().filter(|(_, end)| *end != cleanup::Removal::Removed).collect();
     assert!(kept.is_empty(), "{kept:?}");
     assert_eq!(client.get(&client.group()).await.status, 404);

@@ -52,9 +52,10 @@ async fn provision(azure: &Azure, session: &AzureSession, cloud: &Path, file: &P
             id: credentials.principal_object_id.clone(),
             kind: Some("ServicePrincipal".to_owned()),
         }),
+        ..provision::Settings::default()
     };
     let tables = [EventRow::TABLE, ServiceAccountRow::TABLE];
-    let prepared = provision::prepare(&arm, wanted, &tables).await.unwrap();
+    let prepared = provision::prepare(&arm, wanted, &tables, file).await.unwrap();
     provision::carry_out(&arm, &prepared, cloud.to_str().unwrap(), file, &|_| {}).await.unwrap();
 }
 

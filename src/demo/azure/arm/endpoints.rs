@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Request, location, method_not_allowed, resource};
+use super::{Request, location, method_not_allowed, private_link, resource};
 use crate::demo::azure::{
     answer::Answer,
     world::{Record, World, set_property},
@@ -20,6 +20,7 @@ pub(super) fn answer(world: &mut World, request: &Request<'_>) -> Result<Answer,
         }
         Method::PUT => put(world, request),
         Method::DELETE if held.is_some() => {
+            private_link::require_unlinked(world, &request.key)?;
             world.take(&request.key);
             Ok(Answer::empty(StatusCode::OK))
         }

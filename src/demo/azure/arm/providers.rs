@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use super::{Request, method_not_allowed};
 use crate::demo::azure::{answer::Answer, world::World};
 
-const KNOWN: [&str; 5] = [
+const KNOWN: [&str; 6] = [
     "Microsoft.Authorization",
     "Microsoft.ContainerService",
     "Microsoft.Insights",
+    "Microsoft.Network",
     "Microsoft.OperationalInsights",
     "Microsoft.Resources",
 ];

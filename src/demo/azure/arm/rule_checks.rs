@@ -98,6 +98,10 @@ fn flow(world: &mut World, body: &Value, flow: &Value, target: &str) -> Option<V
     let table = output.strip_prefix("Custom-").unwrap_or(output);
     let key = format!("{}/tables/{table}", destination.workspace).to_lowercase();
     let visible = world.resources.get_mut(&key).filter(|record| record.operation.is_none());
+    if visible.as_ref().is_some_and(|record| record.body["properties"]["schema"]["tableSubType"] == "Classic") {
+        let text = "Classic (MMA-based) custom log tables are not supported.";
+        return Some(problem("InvalidOutputTable", text, target));
+    }
     let columns = visible.and_then(|record| {
         if record.is_late() { None } else { Some(record.body["properties"]["schema"]["columns"].clone()) }
     });

@@ -86,9 +86,12 @@ fn plan(properties: &Value) -> Result<(), Answer> {
         }
         Some(other) => return Err(invalid(format!("Table plan '{other}' is not known."))),
     }
-    match properties["retentionInDays"].as_i64() {
-        None | Some(-1 | 4..=730) => Ok(()),
-        Some(days) => Err(invalid(format!("retentionInDays {days} is not in 4..730."))),
+    if let Some(days) = properties["retentionInDays"].as_i64().filter(|days| !matches!(days, -1 | 4..=730)) {
+        return Err(invalid(format!("retentionInDays {days} is not in 4..730.")));
+    }
+    match properties["totalRetentionInDays"].as_i64() {
+        None | Some(-1 | 4..=730 | 1095 | 1460 | 1826 | 2191 | 2556 | 2922 | 3288 | 3653 | 4018 | 4383) => Ok(()),
+        Some(days) => Err(invalid(format!("totalRetentionInDays {days} is none of those that can be had."))),
     }
 }
 

@@ -68,7 +68,12 @@ fn put(world: &mut World, request: &Request<'_>, place: &str, sent: &Value) -> R
 
 fn new_body(request: &Request<'_>, sent: &Value) -> Value {
     let properties = &sent["properties"];
-    let days = |name: &str| properties[name].as_i64().filter(|days| *days > 0).unwrap_or(30);
+    let days = |name: &str, default: i64| {
+        let given = properties[name].as_i64().filter(|days| *days > 0);
+        (given.unwrap_or(default), given.is_none())
+    };
+    let (retention, retention_is_default) = days("retentionInDays", 30);
+    let (total, total_is_default) = days("totalRetentionInDays", retention);
     let mut schema = properties["schema"].clone();
     if let Some(members) = schema.as_object_mut() {
         for (name, value) in [
@@ -89,8 +94,10 @@ fn new_body(request: &Request<'_>, sent: &Value) -> Value {
         "type": KIND,
         "properties": {
             "plan": properties["plan"].as_str().unwrap_or("Analytics"),
-            "retentionInDays": days("retentionInDays"),
-            "totalRetentionInDays": days("totalRetentionInDays"),
+            "retentionInDays": retention,
+            "retentionInDaysAsDefault": retention_is_default,
+            "totalRetentionInDays": total,
+            "totalRetentionInDaysAsDefault": total_is_default,
             "provisioningState": "InProgress",
             "schema": schema,
         },
@@ -104,10 +111,30 @@ fn patch(world: &mut World, request: &Request<'_>, place: &str) -> Result<Answer
     if let Some(schema) = merged.pointer_mut("/properties/schema").and_then(Value::as_object_mut) {
         schema.remove("standardColumns");
     }
+    for name in ["retentionInDays", "totalRetentionInDays"] {
+        // What is not sent stays what it is: a default stays one, and what the plan fixes is not set.
+        let fixed = merged["properties"]["plan"] != "Analytics" && name == "retentionInDays";
+        if fixed || merged["properties"][format!("{name}AsDefault")] == true {
+            set_property(&mut merged, name, Value::Null);
+        }
+    }
     for (name, value) in sent["properties"].as_object().into_iter().flatten() {
         set_property(&mut merged, name, value.clone());
     }
     put(world, request, place, &merged)
+}
+
+/// Turns a classic table into one that takes rows from rules.
+pub(super) fn migrate(world: &mut World, request: &Request<'_>) -> Result<Answer, Answer> {
+    if request.call.method != Method::POST {
+        return Err(method_not_allowed(request));
+    }
+    let key = request.key.trim_end_matches("/migrate");
+    let record = world.resources.get_mut(key).ok_or_else(|| Answer::resource_not_found(key))?;
+    if let Some(schema) = record.body.pointer_mut("/properties/schema").and_then(Value::as_object_mut) {
+        schema.insert("tableSubType".to_owned(), json!("DataCollectionRuleBased"));
+    }
+    Ok(Answer::empty(StatusCode::OK))
 }
 
 fn delete(world: &mut World, request: &Request<'_>, place: &str) -> Answer {

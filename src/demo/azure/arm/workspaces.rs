@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Request, location, method_not_allowed, operations, resource};
+use super::{Request, location, method_not_allowed, operations, private_link, resource};
 use crate::demo::azure::{
     answer::Answer,
     world::{Effect, Record, World, is_within, set_property},
@@ -21,7 +21,10 @@ pub(super) fn answer(world: &mut World, request: &Request<'_>) -> Result<Answer,
         }
         Method::PUT => put(world, request),
         Method::PATCH => patch(world, request),
-        Method::DELETE => Ok(delete(world, request)),
+        Method::DELETE => {
+            private_link::require_unlinked(world, &request.key)?;
+            Ok(delete(world, request))
+        }
         _ => Err(method_not_allowed(request)),
     }
 }
