@@ -19,7 +19,7 @@ use super::{
     credentials::Credentials,
     entra::{self, Issuer},
     faults::{Alter, Cut, Faults},
-    ingestion,
+    ingestion, query,
     settings::Settings,
     token::Signer,
     world::World,
@@ -104,6 +104,7 @@ impl Service {
         match segments.as_slice() {
             ["arrived", ..] if call.method == Method::GET => self.arrived(call),
             ["ingest", ..] => ingestion::answer(self, call),
+            ["v1", "workspaces", ..] => query::answer(self, call),
             ["subscriptions" | "providers" | "tenants", ..] => arm::answer(self, call),
             _ => entra::answer(&issuer, call).unwrap_or_else(|| Answer::resource_not_found(&call.id())),
         }
