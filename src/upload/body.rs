@@ -50,16 +50,23 @@ pub enum BodyLimit {
 pub(super) struct Limits {
     wire: usize,
     plain: AtomicUsize,
+    /// What the plain limit never shrinks below.
+    least: usize,
 }
 
 impl Limits {
-    /// The limits of a mode.
-    pub(super) fn of(mode: BodyLimit) -> Self {
+    /// The limits of a mode, for bodies below `bytes`.
+    pub(super) fn of(mode: BodyLimit, bytes: usize) -> Self {
         let plain = match mode {
-            BodyLimit::Documented => BODY_LIMIT,
-            BodyLimit::Wire => PLAIN_LIMIT,
+            BodyLimit::Documented => bytes,
+            BodyLimit::Wire => PLAIN_LIMIT.max(bytes),
         };
-        Self { wire: BODY_LIMIT, plain: AtomicUsize::new(plain) }
+        Self { wire: bytes, plain: AtomicUsize::new(plain), least: bytes }
+    }
+
+    /// How long a block of lines may be, so that it becomes one body in documented mode.
+    pub(super) fn block(&self) -> usize {
+        self.least.saturating_sub(2).max(1)
     }
 
     /// What a body stays below before compression.
@@ -67,10 +74,10 @@ impl Limits {
         self.plain.load(Ordering::Relaxed)
     }
 
-    /// Learns from a refusal: bodies of half the refused size from now on, but never below what is documented. Returns the new
+    /// Learns from a refusal: bodies of half the refused size from now on, but never below the smaller limit. Returns the new
     /// limit when it changed.
     pub(super) fn shrink(&self, refused: usize) -> Option<usize> {
-        let wanted = (refused / 2).max(BODY_LIMIT);
+        let wanted = (refused / 2).max(self.least);
         (self.plain.fetch_min(wanted, Ordering::Relaxed) > wanted).then_some(wanted)
     }
 }
@@ -307,7 +314,7 @@ mod tests {
     }
 
     fn limits(wire: usize, plain: usize) -> Arc<Limits> {
-        Arc::new(Limits { wire, plain: AtomicUsize::new(plain) })
+        Arc::new(Limits { wire, plain: AtomicUsize::new(plain), least: wire })
     }
 
     /// Builds bodies as a packer does, row by row; returns them and the rows that fit into none.
@@ -406,10 +413,10 @@ mod tests {
 
     #[test]
     fn a_refusal_shrinks_bodies_down_to_the_documented_size() {
-        let limits = Limits::of(BodyLimit::Wire);
+        let limits = Limits::of(BodyLimit::Wire, BODY_LIMIT);
         assert_eq!(limits.shrink(8_000_000), Some(4_000_000));
         assert_eq!(limits.shrink(8_000_000), None, "known already");
         assert_eq!(limits.shrink(900), Some(BODY_LIMIT));
-        assert_eq!(Limits::of(BodyLimit::Documented).shrink(999_999), None);
+        assert_eq!(Limits::of(BodyLimit::Documented, BODY_LIMIT).shrink(999_999), None);
     }
 }

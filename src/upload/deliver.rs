@@ -64,7 +64,7 @@ impl<'a> Courier<'a> {
     pub(super) fn new(client: &'a Client, state: State, options: Options, progress: &'a dyn Progress) -> Self {
         Self {
             state,
-            limits: Arc::new(Limits::of(options.body_limit)),
+            limits: Arc::new(Limits::of(options.body_limit, options.body_bytes)),
             sleeper: options.sleeper,
             progress,
             sent: Sent::default(),

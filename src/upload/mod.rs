@@ -73,6 +73,8 @@ pub struct Options {
     pub concurrency: usize,
     /// How large a body may be.
     pub body_limit: BodyLimit,
+    /// Every body is smaller than this, in the way that `body_limit` says.
+    pub body_bytes: usize,
     /// How many bytes a minute one rule is sent; none is as many as it takes. Counted before compression in documented mode,
     /// after it in wire mode.
     pub bytes_per_minute: Option<u64>,
@@ -90,6 +92,7 @@ impl Default for Options {
             state_dir: None,
             concurrency: 8,
             body_limit: BodyLimit::default(),
+            body_bytes: BODY_LIMIT,
             bytes_per_minute: Some(2_000_000_000),
             warm_up: Duration::from_secs(600),
             arrivals: None,

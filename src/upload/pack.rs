@@ -15,7 +15,7 @@ use anyhow::Context as _;
 
 use super::{
     TableWork,
-    body::{BODY_LIMIT, Body, Builder, Limits},
+    body::{Body, Builder, Limits},
     ledger::{PartKey, Segment},
     parts::{Block, Piece, Reader},
     row::Judge,
@@ -50,7 +50,7 @@ pub(super) fn pack(dir: &Path, tables: &[TableWork], limits: &Arc<Limits>, take:
             })
             .collect();
         drop(blocks);
-        let read = read(dir, tables, sender);
+        let read = read(dir, tables, limits.block(), sender);
         let packed: Vec<_> = packers.into_iter().map(|packer| packer.join()).collect();
         for result in packed {
             result.map_err(|_| anyhow::anyhow!("compressing rows ended"))??;
@@ -59,11 +59,10 @@ pub(super) fn pack(dir: &Path, tables: &[TableWork], limits: &Arc<Limits>, take:
     })
 }
 
-fn read(dir: &Path, tables: &[TableWork], sender: SyncSender<(usize, Block)>) -> anyhow::Result<()> {
+fn read(dir: &Path, tables: &[TableWork], block: usize, sender: SyncSender<(usize, Block)>) -> anyhow::Result<()> {
     for (number, table) in tables.iter().enumerate() {
         let mut emit = |block| sender.send((number, block)).map_err(|_| anyhow::anyhow!("the upload has stopped"));
-        // A block that fits into a body of documented size becomes one body.
-        Reader::new(dir.to_owned(), BODY_LIMIT - 2, &mut emit).read_table(&table.parts)?;
+        Reader::new(dir.to_owned(), block, &mut emit).read_table(&table.parts)?;
     }
     Ok(())
 }

@@ -3,6 +3,11 @@
 mod azure;
 mod endpoint;
 mod evidence;
+mod faults;
+mod growing;
+mod killed;
+mod limits;
+mod schedules;
 
 use forensys::{
     failure::{ExitStatus, Failure},

@@ -140,6 +140,7 @@ fn claims(issuer: &Issuer<'_>, audience: &str) -> Claims {
         oid: credentials.principal_object_id.clone(),
         tid: credentials.tenant_id.clone(),
         idtyp: "app".to_owned(),
+        uti: uuid::Uuid::new_v4().to_string(),
     }
 }
 
