@@ -67,10 +67,11 @@ async fn a_collection_that_ends_without_a_seal_is_an_error_and_can_be_gone_on_wi
     let writer = BundleWriter::create(&dir, run_file(false)).unwrap();
     write(&writer, "one", 1).await;
     // The journal names the part about a second after it was written.
-    while endpoint.accepted().is_empty() {
-        let error = follow(&dir, &deployment, &client, uploader.options(), &ended, &()).await.unwrap_err();
-        assert_eq!(failure(&error).status, ExitStatus::Interrupted, "{error:#}");
+    while !fs_err::read_to_string(dir.join("journal.jsonl")).is_ok_and(|text| text.ends_with('\n')) {
+        tokio::task::yield_now().await;
     }
+    let error = follow(&dir, &deployment, &client, uploader.options(), &ended, &()).await.unwrap_err();
+    assert_eq!(failure(&error).status, ExitStatus::Interrupted, "{error:#}");
     assert_eq!(endpoint.accepted(), [1]);
     write(&writer, "two", 2).await;
     writer.seal(SealStatus::Complete).await.unwrap();
