@@ -140,24 +140,28 @@ async fn repeat<T>(what: &str, mut attempt: impl AsyncFnMut() -> anyhow::Result<
 async fn play(seed: u64) {
     let mut chance = Chance(seed);
     let faults = schedule(&mut chance);
-    let stage = Stage::new(lags(&mut chance), &faults).await;
-    let what = format!("seed {seed}, faults {faults}");
+    through(&format!("seed {seed}, faults {faults}"), lags(&mut chance), &faults).await;
+}
+
+/// Provisions, uploads and cleans up.
+async fn through(what: &str, lags: Lags, faults: &Value) {
+    let stage = Stage::new(lags, faults).await;
     let arm = Arm::new(stage.session.clone()).with_waiting(Arc::new(NoWait), Pace::default());
 
-    repeat(&what, async || provision_once(&stage, &arm).await).await;
+    repeat(what, async || provision_once(&stage, &arm).await).await;
     let again =
-        repeat(&what, async || Ok(provision::prepare(&arm, wanted(&stage), &[ServiceAccountRow::TABLE]).await?)).await;
+        repeat(what, async || Ok(provision::prepare(&arm, wanted(&stage), &[ServiceAccountRow::TABLE]).await?)).await;
     let changes: Vec<_> =
         again.plan.steps.iter().filter(|step| step.action != Action::Keep).map(|step| step.line()).collect();
     assert!(changes.is_empty(), "{what}: {changes:?}");
 
-    let summary = repeat(&what, async || stage.upload(None).await).await;
-    let spooled = stage.account(&what);
+    let summary = repeat(what, async || stage.upload(None).await).await;
+    let spooled = stage.account(what);
     let table = summary.tables[TABLE];
     assert_eq!(table.acknowledged + table.spooled, ROWS as u64, "{what}");
     assert_eq!(spooled as u64, table.spooled, "{what}");
 
-    repeat(&what, async || {
+    repeat(what, async || {
         let recorded = Deployment::read(&stage.file())?;
         let removed = cleanup::remove(&arm, &stage.file(), recorded, true, &|_, _| {}).await?;
         let kept: Vec<_> = removed.iter().filter(|(_, end)| *end != cleanup::Removal::Removed).collect();
@@ -166,8 +170,43 @@ async fn play(seed: u64) {
     })
     .await;
     let group = wanted(&stage).resource_group_id();
-    let left = repeat(&what, async || Ok(arm.get(&group, "2025-04-01").await?)).await;
+    let left = repeat(what, async || Ok(arm.get(&group, "2025-04-01").await?)).await;
     assert_eq!(left, None, "{what}");
+}
+
+/// The rows of what Resource Manager and the data collection rules' API are known to do, one at a time.
+#[tokio::test]
+async fn each_known_trouble_of_resource_manager_is_passed() {
+    let none = Lags::default();
+    let answer = |path: &str, status: u16, code: &str| json!([{"path": path, "times": 2, "answer": {"status": status, "code": code, "message": "on purpose"}}]);
+    let spoilt = |path: &str, alter: &str| json!([{"method": "PUT", "path": path, "times": 1, "alter": alter}]);
+    for (what, lags, faults) in [
+        ("workspace not active", Lags { workspace_inactive: 3, ..none }, json!([])),
+        ("InvalidOutputTable", Lags { table_invisible: 3, ..none }, json!([])),
+        ("PrincipalNotFound", Lags { principal_unknown: 3, ..none }, json!([])),
+        ("slow operations", Lags { workspace_polls: 4, table_polls: 4, registration_polls: 3, ..none }, json!([])),
+        (
+            "429",
+            none,
+            json!([{"path": "/subscriptions/*", "after": 4, "times": 2, "answer": {"status": 429, "retry_after": 9}}]),
+        ),
+        ("500", none, answer("*/workspaces/*", 500, "InternalServerError")),
+        ("503", none, answer("*/datacollectionendpoints/*", 503, "ServiceUnavailable")),
+        ("409 Conflict", none, answer("*/tables/*", 409, "Conflict")),
+        ("byte order mark", none, json!([{"path": "/subscriptions/*", "alter": "byte_order_mark"}])),
+        ("case of ids", none, json!([{"path": "/subscriptions/*", "alter": "id_case"}])),
+        ("empty 200, rule", none, spoilt("*/datacollectionrules/*", "empty_body")),
+        ("empty 200, endpoint", none, spoilt("*/datacollectionendpoints/*", "empty_body")),
+        ("failed operation", none, json!([{"path": "*/operationstatuses/*", "times": 1, "alter": "failed_operation"}])),
+        ("cut before", none, json!([{"method": "PUT", "path": "*/tables/*", "times": 1, "cut": "before"}])),
+        (
+            "cut after",
+            none,
+            json!([{"method": "PUT", "path": "/subscriptions/*", "after": 3, "times": 1, "cut": "after"}]),
+        ),
+    ] {
+        through(what, lags, &faults).await;
+    }
 }
 
 #[test]
