@@ -6,11 +6,13 @@
 //!   "resource_manager": "https://management.example.net",
 //!   "resource_manager_audience": "https://management.example.net",
 //!   "ingestion_audience": "https://monitor.example.net",
+//!   "log_analytics": "https://api.loganalytics.example.net",
 //!   "ca_file": "ca.pem"
 //! }
 //! ```
 //!
-//! `ca_file` is optional, PEM, and relative to the file that names it. Addresses are https; plain http is taken on
+//! `log_analytics` (for `--verify-arrival`), its audience `log_analytics_audience`, which is the same address unless it is
+//! given, and `ca_file` are optional. `ca_file` is PEM, and relative to the file that names it. Addresses are https; plain http is taken on
 //! loopback only, where nobody else can listen in.
 
 use std::{
@@ -39,6 +41,10 @@ pub struct Cloud {
     pub resource_manager_audience: String,
     /// Audience of tokens for logs ingestion, without a trailing slash.
     pub ingestion_audience: String,
+    /// The query API of Log Analytics, where the cloud has one that is known.
+    pub log_analytics: Option<Url>,
+    /// Audience of tokens for queries, without a trailing slash.
+    pub log_analytics_audience: String,
     /// Certificates (PEM) to trust beside the system's.
     pub ca_file: Option<PathBuf>,
 }
@@ -51,6 +57,10 @@ struct CloudFile {
     resource_manager_audience: String,
     ingestion_audience: String,
     #[serde(default)]
+    log_analytics: Option<String>,
+    #[serde(default)]
+    log_analytics_audience: Option<String>,
+    #[serde(default)]
     ca_file: Option<PathBuf>,
 }
 
@@ -60,10 +70,25 @@ impl Cloud {
     /// # Errors
     /// The file cannot be read, lacks a field, or names an address that is neither https nor on loopback.
     pub fn open(name: &str) -> anyhow::Result<Self> {
-        let (login, manage, audience) = match name {
-            "public" => ("login.microsoftonline.com", "management.azure.com", "https://monitor.azure.com"),
-            "usgov" => ("login.microsoftonline.us", "management.usgovcloudapi.net", "https://monitor.azure.us"),
-            "china" => ("login.chinacloudapi.cn", "management.chinacloudapi.cn", "https://monitor.azure.cn"),
+        let (login, manage, audience, query) = match name {
+            "public" => (
+                "login.microsoftonline.com",
+                "management.azure.com",
+                "https://monitor.azure.com",
+                "api.loganalytics.io",
+            ),
+            "usgov" => (
+                "login.microsoftonline.us",
+                "management.usgovcloudapi.net",
+                "https://monitor.azure.us",
+                "api.loganalytics.us",
+            ),
+            "china" => (
+                "login.chinacloudapi.cn",
+                "management.chinacloudapi.cn",
+                "https://monitor.azure.cn",
+                "api.loganalytics.azure.cn",
+            ),
             path => return Self::read(Path::new(path)),
         };
         Self::build(
@@ -73,6 +98,8 @@ impl Cloud {
                 resource_manager: format!("https://{manage}"),
                 resource_manager_audience: format!("https://{manage}"),
                 ingestion_audience: audience.to_owned(),
+                log_analytics: Some(format!("https://{query}")),
+                log_analytics_audience: None,
                 ca_file: None,
             },
         )
@@ -88,7 +115,7 @@ impl Cloud {
         let mut file: CloudFile = serde_json::from_slice(&bytes).map_err(|error| {
             Failure::usage(
                 format!("{} is not a cloud file: {error}", path.display()),
-                "it holds authority, resource_manager, resource_manager_audience, ingestion_audience and, optionally, ca_file",
+                "it holds authority, resource_manager, resource_manager_audience, ingestion_audience and, optionally, log_analytics and ca_file",
             )
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -106,6 +133,10 @@ impl Cloud {
             resource_manager: address("resource_manager", &file.resource_manager)?,
             resource_manager_audience: audience(file.resource_manager_audience),
             ingestion_audience: audience(file.ingestion_audience),
+            log_analytics_audience: audience(
+                file.log_analytics_audience.or_else(|| file.log_analytics.clone()).unwrap_or_default(),
+            ),
+            log_analytics: file.log_analytics.as_deref().map(|text| address("log_analytics", text)).transpose()?,
             ca_file: file.ca_file,
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use azure_core::credentials::TokenCredential;
 
-use super::{Cloud, credential::CredentialSettings};
+use super::{Cloud, credential::CredentialSettings, credential_renewal::RenewableCredential};
 
 /// What every call to Azure needs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,9 +25,13 @@ impl AzureSession {
     /// The cloud's `ca_file` or the credential's settings cannot be used.
     pub fn open(cloud: Cloud, settings: &CredentialSettings) -> anyhow::Result<Self> {
         let http = cloud.http_client()?;
-        let credential = settings
-            .open(&cloud, &http)
+        let cloud = Arc::new(cloud);
+        let open = {
+            let (settings, cloud, http) = (settings.clone(), Arc::clone(&cloud), http.clone());
+            move || settings.open(&cloud, &http)
+        };
+        let credential = RenewableCredential::new(Box::new(open))
             .with_context(|| format!("--azure-auth {} cannot be used", settings.auth.name()))?;
-        Ok(Self { cloud: Arc::new(cloud), credential, http })
+        Ok(Self { cloud, credential: Arc::new(credential), http })
     }
 }

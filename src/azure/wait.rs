@@ -1,6 +1,9 @@
 //! Waiting, as an edge that can be replaced: code that waits for a state asks a [`Sleeper`], and counts what it asked for.
 
-use std::time::Duration;
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 
@@ -9,6 +12,12 @@ use async_trait::async_trait;
 pub trait Sleeper: Send + Sync {
     /// Returns after the duration.
     async fn sleep(&self, duration: Duration);
+
+    /// The time since some fixed moment; grows by at least what was slept.
+    fn now(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
 /// Real time.

@@ -16,6 +16,7 @@
 
 mod commit;
 mod digest;
+mod growing;
 mod journal;
 mod manifest;
 mod name;
@@ -28,10 +29,11 @@ mod unit;
 mod verify;
 mod writer;
 
+pub use growing::Growing;
 pub use journal::{Coverage, JournalLine, PartEntry, State};
 pub use manifest::{FileEntry, GapEntry, Manifest, SealStatus, TableTotal};
 pub use name::component;
-pub use reader::Bundle;
+pub use reader::{Bundle, read_part};
 pub use run::{FORMAT, Operator, RunFile, Window};
 pub use unit::{Outcome, Unit};
 pub use verify::{Problem, Verification, verify};

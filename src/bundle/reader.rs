@@ -57,14 +57,19 @@ impl Bundle {
 
     /// Opens a file of the manifest for reading, decompressed. Errors when its path leads out of the folder.
     pub fn read_part(&self, file: &FileEntry) -> anyhow::Result<Box<dyn BufRead + Send>> {
-        let path = inside(&self.dir, &file.path)?;
-        let plain = fs_err::File::open(&path)?;
-        if file.path.ends_with(".zst") {
-            let decoder = zstd::Decoder::new(plain).with_context(|| format!("reading {}", path.display()))?;
-            return Ok(Box::new(BufReader::new(decoder)));
-        }
-        Ok(Box::new(BufReader::with_capacity(256 * 1024, plain)))
+        read_part(&self.dir, file)
     }
+}
+
+/// Opens a file of the bundle in `dir` for reading, decompressed. Errors when its path leads out of the folder.
+pub fn read_part(dir: &Path, file: &FileEntry) -> anyhow::Result<Box<dyn BufRead + Send>> {
+    let path = inside(dir, &file.path)?;
+    let plain = fs_err::File::open(&path)?;
+    if file.path.ends_with(".zst") {
+        let decoder = zstd::Decoder::new(plain).with_context(|| format!("reading {}", path.display()))?;
+        return Ok(Box::new(BufReader::new(decoder)));
+    }
+    Ok(Box::new(BufReader::with_capacity(256 * 1024, plain)))
 }
 
 /// A path of a manifest as a path on disk; a manifest may come from anywhere, so it may not lead elsewhere.

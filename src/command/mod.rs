@@ -16,6 +16,7 @@ pub mod run;
 pub mod signals;
 pub mod tables;
 pub mod upload;
+pub mod upload_bar;
 pub mod verify;
 
 pub use crate::failure::ExitStatus;

@@ -116,6 +116,11 @@ impl Worker<'_> {
         if let (Kind::Rule, Some(table)) = (step.kind, step.table) {
             self.record.destination(table.name, self.destination(table, &step.id, &resource)?)?;
         }
+        if let (Kind::Workspace, Some(id)) =
+            (step.kind, resource.pointer("/properties/customerId").and_then(Value::as_str))
+        {
+            self.record.workspace(id)?;
+        }
         self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(step.id.to_ascii_lowercase(), resource);
         (self.done)(&step);
         Ok(())

@@ -34,6 +34,9 @@ pub struct Deployment {
     /// `public`, `usgov`, `china` or the path of a cloud file, as `--cloud` takes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud: Option<String>,
+    /// The id by which the workspace's rows are queried (`properties.customerId`), a GUID; for `upload --verify-arrival`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_customer_id: Option<String>,
     /// Where the rows of each table go.
     pub tables: BTreeMap<String, Destination>,
     /// Every resource that was planned, in the order of creation; `cleanup` removes those that are ours, in reverse.
@@ -77,7 +80,13 @@ pub struct Resource {
 
 impl Default for Deployment {
     fn default() -> Self {
-        Self { format: FORMAT, cloud: None, tables: BTreeMap::new(), resources: Vec::new() }
+        Self {
+            format: FORMAT,
+            cloud: None,
+            workspace_customer_id: None,
+            tables: BTreeMap::new(),
+            resources: Vec::new(),
+        }
     }
 }
 

@@ -74,6 +74,16 @@ impl Record {
         self.change(&step.id, found, || entry(step, false, true))
     }
 
+    /// The id by which the rows of the workspace are queried.
+    pub(super) fn workspace(&self, customer_id: &str) -> anyhow::Result<()> {
+        let mut deployment = self.lock();
+        if deployment.workspace_customer_id.as_deref() == Some(customer_id) {
+            return Ok(());
+        }
+        deployment.workspace_customer_id = Some(customer_id.to_owned());
+        deployment.write(&self.path)
+    }
+
     /// Where the rows of a table go.
     pub(super) fn destination(&self, table: &str, destination: Destination) -> anyhow::Result<()> {
         let mut deployment = self.lock();

@@ -37,6 +37,11 @@ const OTHERS: &[(&str, &str)] = &[
     ("Microsoft.Network/virtualNetworks/join/action", "provision --subnet-id: link the DNS zones to the network"),
     ("Microsoft.Network/virtualNetworks/subnets/join/action", "provision --subnet-id: put the private endpoint there"),
     ("Microsoft.Network/privateDnsZones/join/action", "provision --subnet-id: register the private endpoint"),
+    ("Microsoft.OperationalInsights/workspaces/query/read", "upload --verify-arrival: count the rows of the run"),
+    (
+        "Microsoft.OperationalInsights/workspaces/query/Tables.Custom/read",
+        "upload --verify-arrival: count the rows of the run",
+    ),
     ("Microsoft.ContainerService/managedClusters/read", "collect: the AKS cluster, its addons and node pools"),
     ("Microsoft.Insights/diagnosticSettings/read", "collect: where the AKS cluster's audit logs go"),
 ];

@@ -99,6 +99,11 @@ impl Answer {
 }
 
 impl Reply {
+    /// The status of the answer, if there was one.
+    pub(super) fn status(&self) -> Option<u16> {
+        if let Self::Answered(answer) = self { Some(answer.status) } else { None }
+    }
+
     /// The reply in one line.
     pub(super) fn in_words(&self) -> String {
         match self {

@@ -1,6 +1,12 @@
 //! The ingestion endpoint over HTTP: one body, one answer. What the answer means is [`super::retry`]'s.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use azure_core::{
@@ -13,6 +19,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::answer::{Answer, Reply};
+use crate::azure::renewing;
 
 /// How long one request may take: 1 MB over the slowest line that is still of use.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
@@ -27,13 +34,15 @@ pub struct Client {
     credential: Arc<dyn TokenCredential>,
     scope: String,
     token: Mutex<Option<AccessToken>>,
+    /// The last token was refused; the credential may still keep it.
+    is_refused: AtomicBool,
 }
 
 impl Client {
     /// A client. `audience` is the cloud's audience for ingestion, such as `https://monitor.azure.com`.
     pub fn new(http: reqwest::Client, credential: Arc<dyn TokenCredential>, audience: &str) -> Self {
         let scope = format!("{}/.default", audience.trim_end_matches('/'));
-        Self { http, credential, scope, token: Mutex::new(None) }
+        Self { http, credential, scope, token: Mutex::new(None), is_refused: AtomicBool::new(false) }
     }
 
     /// The scope that tokens are asked for.
@@ -51,7 +60,7 @@ impl Client {
         }
         let token = self
             .credential
-            .get_token(&[&self.scope], None)
+            .get_token(&[&self.scope], self.is_refused.swap(false, Ordering::Relaxed).then(renewing))
             .await
             .with_context(|| format!("signing in to Azure for {}", self.scope))?;
         Ok(kept.insert(token).token.clone())
@@ -59,7 +68,9 @@ impl Client {
 
     /// Forgets a token that the service did not take, unless another request has renewed it already.
     pub(super) async fn forget(&self, refused: &Secret) {
-        self.token.lock().await.take_if(|kept| kept.token == *refused);
+        if self.token.lock().await.take_if(|kept| kept.token == *refused).is_some() {
+            self.is_refused.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Posts one gzip body.

@@ -1,42 +1,47 @@
-//! One batch from here to the service: sent until it is acknowledged, spooled, or the upload has to stop.
+//! One body from here to the service: sent until it is acknowledged, spooled, or the upload has to stop.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use anyhow::Context as _;
-use azure_core::credentials::Secret;
-use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
+    Options,
     answer::Reply,
-    batch::{BODY_LIMIT, Batch},
+    body::{Body, BodyLimit, Limits},
     client::Client,
     explain,
+    lane::Lane,
     ledger::Segment,
-    retry::{Attempt, Decision, decide},
+    retry::{Attempt, Decision, decide, is_warming_up},
     route::TableRoute,
-    state::{Receipt, State},
-    summary::Progress,
+    state::{Receipt, Rows, State},
+    summary::{Progress, Waiting},
 };
 use crate::{azure::Sleeper, ui::printable};
 
-/// Delivers batches of all tables, several at a time.
+/// Delivers bodies of all tables, several at a time.
 pub(super) struct Courier<'a> {
-    pub(super) client: &'a Client,
-    pub(super) state: &'a State,
-    pub(super) sleeper: &'a dyn Sleeper,
+    pub(super) state: State,
+    pub(super) limits: Arc<Limits>,
+    pub(super) sleeper: Arc<dyn Sleeper>,
     pub(super) progress: &'a dyn Progress,
-    pub(super) warm_up: Duration,
-    pub(super) manifest_sha256: &'a str,
     pub(super) sent: Sent,
+    client: &'a Client,
+    warm_up: Duration,
+    concurrency: usize,
+    body_limit: BodyLimit,
+    bytes_per_minute: Option<u64>,
+    /// By the rule's immutable id.
+    lanes: Mutex<HashMap<String, Arc<Lane>>>,
 }
 
 /// What was sent so far.
@@ -55,61 +60,101 @@ enum Outcome {
     Refused(String),
 }
 
-impl Courier<'_> {
-    /// Delivers a batch, in pieces where the service finds it too large. When it returns, the state accounts for every row.
-    pub(super) async fn deliver(&self, table: &TableRoute, batch: Batch) -> anyhow::Result<()> {
-        let mut waiting = vec![batch];
-        while let Some(batch) = waiting.pop() {
-            let (batch, body) = compress(batch).await?;
-            let outcome = if body.len() < BODY_LIMIT {
-                self.send(table, &batch, body).await?
-            } else {
-                Outcome::TooLarge(format!("not sent: the row has {} bytes compressed", body.len()))
-            };
-            match outcome {
-                Outcome::Acknowledged => self.progress.advanced(&table.table, batch.rows()),
-                Outcome::Refused(words) => self.spool(table, batch.segments(), batch.lines(), &words)?,
-                Outcome::TooLarge(words) => match batch.halve() {
-                    Ok((first, second)) => waiting.extend([second, first]),
-                    Err(row) => self.spool(table, row.segments(), row.lines(), &words)?,
-                },
+impl<'a> Courier<'a> {
+    pub(super) fn new(client: &'a Client, state: State, options: Options, progress: &'a dyn Progress) -> Self {
+        Self {
+            state,
+            limits: Arc::new(Limits::of(options.body_limit, options.body_bytes)),
+            sleeper: options.sleeper,
+            progress,
+            sent: Sent::default(),
+            client,
+            warm_up: options.warm_up,
+            concurrency: options.concurrency,
+            body_limit: options.body_limit,
+            bytes_per_minute: options.bytes_per_minute,
+            lanes: Mutex::default(),
+        }
+    }
+
+    /// Delivers a body, in pieces where the service finds it too large. When it returns, the state accounts for every row.
+    pub(super) async fn deliver(&self, table: &TableRoute, body: Body, manifest: Option<&str>) -> anyhow::Result<()> {
+        let mut waiting = vec![body];
+        while let Some(body) = waiting.pop() {
+            match self.send(table, &body, manifest).await? {
+                Outcome::Acknowledged => self.progress.advanced(&table.table, body.rows),
+                Outcome::Refused(words) => self.spool(table, &body.segments, Rows::Body(&body), &words)?,
+                Outcome::TooLarge(words) => {
+                    self.learn(table, &body);
+                    match halve(body.clone()).await? {
+                        Some((first, second)) => waiting.extend([second, first]),
+                        None => self.spool(table, &body.segments, Rows::Body(&body), &words)?,
+                    }
+                }
             }
         }
         Ok(())
     }
 
+    /// Puts a row aside that was not sent.
+    pub(super) fn refuse(&self, table: &TableRoute, place: &Segment, row: &[u8], reason: &str) -> anyhow::Result<()> {
+        self.spool(table, std::slice::from_ref(place), Rows::One(row), reason)
+    }
+
     /// Puts rows aside and says so, once for each table.
-    pub(super) fn spool<'a>(
-        &self,
-        table: &TableRoute,
-        segments: &[Segment],
-        lines: impl Iterator<Item = &'a [u8]>,
-        words: &str,
-    ) -> anyhow::Result<()> {
-        self.state.spool(table, segments, lines, words)?;
-        let rows = segments.iter().map(|segment| segment.rows.end - segment.rows.start).sum();
-        self.progress.advanced(&table.table, rows);
+    fn spool(&self, table: &TableRoute, segments: &[Segment], rows: Rows<'_>, words: &str) -> anyhow::Result<()> {
+        self.state.spool(table, segments, rows, words)?;
+        let count = segments.iter().map(|segment| segment.rows.end - segment.rows.start).sum();
+        self.progress.advanced(&table.table, count);
         self.tell(table, 0, &format!("rows were refused and put into the spool: {words}"));
         Ok(())
     }
 
-    async fn send(&self, table: &TableRoute, batch: &Batch, body: Bytes) -> anyhow::Result<Outcome> {
+    /// The service does not take bodies of this size: smaller ones are made from now on.
+    fn learn(&self, table: &TableRoute, body: &Body) {
+        if let Some(limit) = self.limits.shrink(body.plain_bytes) {
+            self.tell(
+                table,
+                413,
+                &format!("bodies were too large for the service; they stay below {limit} bytes from now on"),
+            );
+        }
+    }
+
+    async fn send(&self, table: &TableRoute, body: &Body, manifest: Option<&str>) -> anyhow::Result<Outcome> {
+        let lane = self.lane(table);
+        let counted = match self.body_limit {
+            BodyLimit::Documented => body.plain_bytes,
+            BodyLimit::Wire => body.gzip.len(),
+        };
         let mut attempt = Attempt::default();
         loop {
+            let quota = |pause| self.waiting(table, "the rule takes no more this minute", pause, None);
+            let leave = lane.enter(self.sleeper.as_ref(), counted as u64, quota).await;
             let token = self.client.token().await?;
             let request_id = Uuid::new_v4();
             self.sent.requests.fetch_add(1, Ordering::Relaxed);
-            self.sent.wire_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-            let reply = self.client.post(&table.url, &token, body.clone(), request_id).await;
+            self.sent.wire_bytes.fetch_add(body.gzip.len() as u64, Ordering::Relaxed);
+            let reply = self.client.post(&table.url, &token, body.gzip.clone(), request_id).await;
+            let is_throttled = reply.status() == Some(429);
+            lane.left(leave, is_throttled);
             attempt.jitter = random_fraction();
             match decide(&reply, attempt, self.warm_up) {
                 Decision::Acknowledged => {
-                    let receipt = self.receipt(table, batch, &body, request_id, &reply);
-                    self.state.acknowledge(&table.route, batch, &receipt)?;
+                    let receipt = receipt(table, body, request_id, &reply, manifest);
+                    self.state.acknowledge(&table.route, &body.segments, &receipt)?;
                     return Ok(Outcome::Acknowledged);
                 }
-                Decision::Wait(pause) => self.wait(table, &reply, pause, &mut attempt).await,
-                Decision::RefreshToken => self.renew(&token, &mut attempt).await,
+                Decision::Wait(pause) => {
+                    if is_throttled {
+                        lane.close_for(self.sleeper.as_ref(), pause);
+                    }
+                    self.wait(table, &reply, pause, &mut attempt).await;
+                }
+                Decision::RefreshToken => {
+                    self.client.forget(&token).await;
+                    attempt.has_new_token = true;
+                }
                 Decision::Halve => return Ok(Outcome::TooLarge(reply.in_words())),
                 Decision::Spool => return Ok(Outcome::Refused(reply.in_words())),
                 Decision::Fail => return Err(explain::failure(&reply, table, self.client.scope()).into()),
@@ -118,30 +163,30 @@ impl Courier<'_> {
     }
 
     async fn wait(&self, table: &TableRoute, reply: &Reply, pause: Duration, attempt: &mut Attempt) {
-        let status = if let Reply::Answered(answer) = reply { answer.status } else { 1 };
+        let status = reply.status().unwrap_or(1);
         self.tell(table, status, &format!("not taken yet, trying again: {}", reply.in_words()));
+        if is_warming_up(reply) {
+            let left = self.warm_up.saturating_sub(attempt.waited);
+            self.waiting(
+                table,
+                &format!("the rule or its role has not taken effect yet ({status})"),
+                pause,
+                Some(left),
+            );
+        }
         self.sleeper.sleep(pause).await;
         attempt.repeats += 1;
         attempt.waited += pause;
     }
 
-    async fn renew(&self, refused: &Secret, attempt: &mut Attempt) {
-        self.client.forget(refused).await;
-        attempt.has_new_token = true;
+    fn waiting(&self, table: &TableRoute, reason: &str, pause: Duration, left: Option<Duration>) {
+        self.progress.waiting(&Waiting { subject: &table.table, reason, pause, left });
     }
 
-    fn receipt(&self, table: &TableRoute, batch: &Batch, body: &Bytes, request_id: Uuid, reply: &Reply) -> Receipt {
-        Receipt {
-            time: Timestamp::now(),
-            client_request_id: request_id.to_string(),
-            request_id: if let Reply::Answered(answer) = reply { answer.request_id() } else { None },
-            table: table.table.clone(),
-            route: table.route.clone(),
-            rows: batch.rows(),
-            bytes: batch.plain_bytes() as u64,
-            wire_bytes: body.len() as u64,
-            manifest_sha256: self.manifest_sha256.to_owned(),
-        }
+    fn lane(&self, table: &TableRoute) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Lane::new(self.concurrency, self.bytes_per_minute));
+        Arc::clone(lanes.entry(table.route.rule.clone()).or_insert_with(new))
     }
 
     /// Tells the responder about a table's trouble, once for each kind.
@@ -153,10 +198,23 @@ impl Courier<'_> {
     }
 }
 
-/// Compresses on a thread of its own, so that several bodies are compressed at a time.
-async fn compress(batch: Batch) -> anyhow::Result<(Batch, Bytes)> {
-    let work = move || batch.compress().map(|body| (batch, Bytes::from(body)));
-    tokio::task::spawn_blocking(work).await.context("compressing ended")?.context("compressing rows")
+fn receipt(table: &TableRoute, body: &Body, request_id: Uuid, reply: &Reply, manifest: Option<&str>) -> Receipt {
+    Receipt {
+        time: Timestamp::now(),
+        client_request_id: request_id.to_string(),
+        request_id: if let Reply::Answered(answer) = reply { answer.request_id() } else { None },
+        table: table.table.clone(),
+        route: table.route.clone(),
+        rows: body.rows,
+        bytes: body.plain_bytes as u64,
+        wire_bytes: body.gzip.len() as u64,
+        manifest_sha256: manifest.map(str::to_owned),
+    }
+}
+
+/// Halves on a thread of its own, for it compresses anew.
+async fn halve(body: Body) -> anyhow::Result<Option<(Body, Body)>> {
+    tokio::task::spawn_blocking(move || body.halve()).await.context("halving ended")?.context("halving a body")
 }
 
 /// A random number from 0 up to 1.

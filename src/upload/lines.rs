@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-/// How much is read at once when looking for the last newline.
+/// How much is read or written at once.
 const BLOCK: u64 = 64 * 1024;
 
 /// The file, open for appending.
@@ -15,6 +15,8 @@ const BLOCK: u64 = 64 * 1024;
 pub(super) struct LinesFile {
     file: fs_err::File,
     path: PathBuf,
+    /// Raw lines that are not written yet.
+    waiting: Vec<u8>,
 }
 
 impl LinesFile {
@@ -25,7 +27,7 @@ impl LinesFile {
         if file.metadata()?.len() > whole {
             file.set_len(whole)?;
         }
-        Ok(Self { file, path: path.to_owned() })
+        Ok(Self { file, path: path.to_owned(), waiting: Vec::new() })
     }
 
     /// Appends values, one a line, in one write. They survive the end of this process at once, and the end of the
@@ -39,14 +41,18 @@ impl LinesFile {
         Ok(self.file.write_all(&text)?)
     }
 
-    /// Appends lines that are JSON already, without their newlines.
-    pub(super) fn append_raw<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>) -> anyhow::Result<()> {
-        let mut text = Vec::new();
-        for line in lines {
-            text.extend_from_slice(line);
-            text.push(b'\n');
-        }
-        Ok(self.file.write_all(&text)?)
+    /// Appends a line that is JSON already, without its newline; it may wait in memory until [`LinesFile::flush`].
+    pub(super) fn append_raw(&mut self, line: &[u8]) -> anyhow::Result<()> {
+        self.waiting.extend_from_slice(line);
+        self.waiting.push(b'\n');
+        if self.waiting.len() as u64 >= BLOCK { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what waits.
+    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
+        self.file.write_all(&self.waiting)?;
+        self.waiting.clear();
+        Ok(())
     }
 
     /// Makes durable what was appended.

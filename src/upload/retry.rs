@@ -64,15 +64,20 @@ pub(super) fn decide(reply: &Reply, attempt: Attempt, warm_up: Duration) -> Deci
     match answer.status {
         204 => Decision::Acknowledged,
         400 | 413 if answer.speaks_of_size() => Decision::Halve,
-        400 if answer.has_code("InvalidStream") => wait_for_warm_up(answer, attempt, warm_up),
+        _ if is_warming_up(reply) => wait_for_warm_up(answer, attempt, warm_up),
         400 => Decision::Spool,
         401 if attempt.has_new_token => Decision::Fail,
         401 => Decision::RefreshToken,
-        403 | 404 => wait_for_warm_up(answer, attempt, warm_up),
         429 => repeat(answer.retry_after(), attempt, THROTTLED),
         408 | 500 | 502..=504 => repeat(answer.retry_after(), attempt, FAILURES),
         _ => Decision::Fail,
     }
+}
+
+/// Whether the reply is one that a rule or role gives before it takes effect.
+pub(super) fn is_warming_up(reply: &Reply) -> bool {
+    let Reply::Answered(answer) = reply else { return false };
+    matches!(answer.status, 403 | 404) || answer.status == 400 && answer.has_code("InvalidStream")
 }
 
 fn wait_for_warm_up(answer: &Answer, attempt: Attempt, warm_up: Duration) -> Decision {

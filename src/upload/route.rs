@@ -1,13 +1,12 @@
 //! Where the rows of each table go, checked before anything is sent.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use anyhow::Context as _;
 use url::{Host, Url};
 
-use super::ledger::Route;
+use super::{ledger::Route, origin::Origin};
 use crate::{
-    bundle::{Bundle, RunFile},
     failure::Failure,
     provision::deployment::{Deployment, Destination},
     ui::printable,
@@ -28,10 +27,9 @@ pub(super) struct TableRoute {
 
 /// The routes of all tables of the bundle that have rows, in order. Errors name every table that has no destination, an
 /// endpoint that cannot be used, and a demonstration that would leave this machine.
-pub(super) fn routes(bundle: &Bundle, deployment: &Deployment) -> anyhow::Result<Vec<TableRoute>> {
-    let tables = bundle.tables();
-    let missing: Vec<_> =
-        tables.iter().filter(|table| !deployment.tables.contains_key(*table)).map(|table| printable(table)).collect();
+pub(super) fn routes(origin: &Origin, deployment: &Deployment) -> anyhow::Result<Vec<TableRoute>> {
+    let without = origin.tables.keys().filter(|table| !deployment.tables.contains_key(*table));
+    let missing: Vec<_> = without.map(|table| printable(table)).collect();
     if !missing.is_empty() {
         return Err(Failure::new(
             format!("the deployment file has no destination for {}", missing.join(", ")),
@@ -39,22 +37,20 @@ pub(super) fn routes(bundle: &Bundle, deployment: &Deployment) -> anyhow::Result
         )
         .into());
     }
-    let is_demo = bundle.manifest.demo || bundle.manifest.run.demo || RunFile::read(&bundle.dir)?.demo;
-    let known: BTreeMap<_, _> = deployment.tables.iter().collect();
     let mut routes = Vec::new();
-    for table in tables {
-        let Some(destination) = known.get(&table) else { continue };
-        let url = ingestion_url(destination).with_context(|| format!("the destination of {}", printable(&table)))?;
-        if is_demo && !is_loopback(&url) {
-            return Err(demo_refused(&bundle.dir, &url));
+    for table in origin.tables.keys() {
+        let Some(destination) = deployment.tables.get(table) else { continue };
+        let url = ingestion_url(destination).with_context(|| format!("the destination of {}", printable(table)))?;
+        if origin.is_demo && !is_loopback(&url) {
+            return Err(demo_refused(&origin.dir, &url));
         }
         let route = Route {
-            run_id: bundle.manifest.run_id.clone(),
+            run_id: origin.run_id.clone(),
             endpoint: destination.endpoint.trim_end_matches('/').to_owned(),
             rule: destination.immutable_id.clone(),
             stream: destination.stream.clone(),
         };
-        routes.push(TableRoute { table, route, url });
+        routes.push(TableRoute { table: table.clone(), route, url });
     }
     Ok(routes)
 }

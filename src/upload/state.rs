@@ -22,15 +22,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    batch::Batch,
+    body::Body,
     ledger::{Dealt, Fate, Ledger, PartKey, Route, Segment},
     lines::LinesFile,
     route::TableRoute,
 };
-use crate::{
-    bundle::{Bundle, component},
-    failure::Failure,
-};
+use crate::{bundle::component, failure::Failure};
 
 /// How long what was recorded may wait for others to become durable together.
 const GROUP: Duration = Duration::from_secs(1);
@@ -68,8 +65,15 @@ pub(super) struct Receipt {
     pub(super) bytes: u64,
     /// Bytes of the body as sent.
     pub(super) wire_bytes: u64,
-    /// SHA-256 of the bundle's manifest: which sealed evidence the rows belong to.
-    pub(super) manifest_sha256: String,
+    /// SHA-256 of the bundle's manifest: which sealed evidence the rows belong to. None before it was sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) manifest_sha256: Option<String>,
+}
+
+/// Rows to put aside.
+pub(super) enum Rows<'a> {
+    One(&'a [u8]),
+    Body(&'a Body),
 }
 
 /// A line of `spool/TABLE.reasons.jsonl`.
@@ -89,10 +93,10 @@ struct ReasonPart<'a> {
 }
 
 impl State {
-    /// Opens or begins the state for a bundle, in `dir` or else beside the bundle. Errors when another upload uses it, when it
+    /// Opens or begins the state for a run of a bundle, in `dir` or else beside the bundle. Errors when another upload uses it, when it
     /// would lie inside the sealed bundle, or when it cannot be written.
-    pub(super) fn open(bundle: &Bundle, dir: Option<&Path>) -> anyhow::Result<Self> {
-        let sealed = fs_err::canonicalize(&bundle.dir)?;
+    pub(super) fn open(bundle: &Path, run_id: &str, dir: Option<&Path>) -> anyhow::Result<Self> {
+        let sealed = fs_err::canonicalize(bundle)?;
         let dir = dir.map_or_else(|| beside(&sealed), Path::to_owned);
         refuse_inside(&sealed, &dir)?;
         fs_err::create_dir_all(dir.join("spool")).map_err(|error| {
@@ -103,7 +107,7 @@ impl State {
         })?;
         let lock = lock(&dir)?;
         let files = Files {
-            ledger: Ledger::open(&dir.join("ledger.jsonl"), &bundle.manifest.run_id)?,
+            ledger: Ledger::open(&dir.join("ledger.jsonl"), run_id)?,
             receipts: LinesFile::open(&dir.join("receipts.jsonl"))?,
             synced: Instant::now(),
         };
@@ -121,10 +125,10 @@ impl State {
     }
 
     /// Records that the service took a body.
-    pub(super) fn acknowledge(&self, route: &Route, batch: &Batch, receipt: &Receipt) -> anyhow::Result<()> {
+    pub(super) fn acknowledge(&self, route: &Route, segments: &[Segment], receipt: &Receipt) -> anyhow::Result<()> {
         let mut files = self.files();
         files.receipts.append(&[receipt])?;
-        files.ledger.record(route, batch.segments(), Fate::Acknowledged).context("recording acknowledged rows")?;
+        files.ledger.record(route, segments, Fate::Acknowledged).context("recording acknowledged rows")?;
         if files.synced.elapsed() >= GROUP {
             files.sync()?;
         }
@@ -132,18 +136,23 @@ impl State {
     }
 
     /// Puts rows aside that the service refused, with its words.
-    pub(super) fn spool<'a>(
+    pub(super) fn spool(
         &self,
         table: &TableRoute,
         segments: &[Segment],
-        lines: impl Iterator<Item = &'a [u8]>,
+        rows: Rows<'_>,
         reason: &str,
     ) -> anyhow::Result<()> {
         let name = component(&table.table);
         let mut files = self.files();
-        let mut rows = LinesFile::open(&self.dir.join(format!("spool/{name}.jsonl")))?;
-        rows.append_raw(lines).context("spooling rows")?;
-        rows.sync()?;
+        let mut file = LinesFile::open(&self.dir.join(format!("spool/{name}.jsonl")))?;
+        match rows {
+            Rows::One(row) => file.append_raw(row),
+            Rows::Body(body) => body.each_row(&mut |row| file.append_raw(row)),
+        }
+        .and_then(|()| file.flush())
+        .context("spooling rows")?;
+        file.sync()?;
         let part = |segment: &'_ Segment| (segment.part.path.clone(), segment.rows.start, segment.rows.end);
         let places: Vec<_> = segments.iter().map(part).collect();
         let reason = Reason {

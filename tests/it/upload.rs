@@ -3,6 +3,12 @@
 mod azure;
 mod endpoint;
 mod evidence;
+mod faults;
+mod growing;
+mod killed;
+mod limits;
+mod overlap;
+mod schedules;
 
 use forensys::{
     failure::{ExitStatus, Failure},
@@ -10,7 +16,7 @@ use forensys::{
 };
 use serde_json::json;
 
-use endpoint::{Act, Endpoint};
+use endpoint::{Act, Endpoint, number};
 use evidence::{EVENTS, LOGS, Uploader, deployment, lines, seal};
 
 /// Three parts of two tables; the rows of the logs make more than two bodies.
@@ -19,6 +25,11 @@ const PARTS: [(&forensys::table::Table, &str, std::ops::Range<u64>); 3] =
 
 fn all() -> Vec<u64> {
     (0..2500).collect()
+}
+
+/// What became of a table's rows: how many there are, were acknowledged, were spooled.
+fn sums(rows: u64, acknowledged: u64, spooled: u64) -> TableSummary {
+    TableSummary { rows, acknowledged, spooled, arrived: None }
 }
 
 fn failure(error: &anyhow::Error) -> &Failure {
@@ -34,8 +45,8 @@ async fn every_row_arrives_once_in_bodies_that_span_parts() {
     let summary = uploader.upload(&dir, &deployment(&endpoint.address)).await.unwrap();
 
     assert_eq!(endpoint.accepted(), all());
-    assert_eq!(summary.tables["kubelogs_CL"], TableSummary { rows: 2495, acknowledged: 2495, spooled: 0 });
-    assert_eq!(summary.tables["kubeevents_CL"], TableSummary { rows: 5, acknowledged: 5, spooled: 0 });
+    assert_eq!(summary.tables["kubelogs_CL"], sums(2495, 2495, 0));
+    assert_eq!(summary.tables["kubeevents_CL"], sums(5, 5, 0));
     let seen = endpoint.seen();
     assert_eq!(summary.requests, seen.len() as u64);
     assert_eq!(summary.wire_bytes, seen.iter().map(|request| request.wire_bytes as u64).sum::<u64>());
@@ -123,7 +134,7 @@ async fn too_large_bodies_are_halved_down_to_one_row_which_is_spooled() {
     let folder = tempfile::tempdir().unwrap();
     let dir = seal(folder.path(), false, &PARTS).await;
     let endpoint = Endpoint::start_with_rule([], |seen| {
-        let has_poison = seen.rows.iter().any(|row| row["number"] == 1700);
+        let has_poison = seen.rows.iter().any(|row| number(row) == 1700);
         let is_large = seen.rows.len() > 300 || has_poison;
         is_large.then_some(Act::Answer(413, "ContentLengthLimitExceeded", None))
     })
@@ -131,11 +142,11 @@ async fn too_large_bodies_are_halved_down_to_one_row_which_is_spooled() {
     let summary = Uploader::default().upload(&dir, &deployment(&endpoint.address)).await.unwrap();
     let others: Vec<_> = all().into_iter().filter(|number| *number != 1700).collect();
     assert_eq!(endpoint.accepted(), others);
-    assert_eq!(summary.tables["kubelogs_CL"], TableSummary { rows: 2495, acknowledged: 2494, spooled: 1 });
+    assert_eq!(summary.tables["kubelogs_CL"], sums(2495, 2494, 1));
 
     let spool = folder.path().join("bundle.upload/spool");
     let rows = lines(&spool.join("kubelogs_CL.jsonl"));
-    assert_eq!((rows.len(), rows[0]["number"].as_u64()), (1, Some(1700)));
+    assert_eq!((rows.len(), Some(number(&rows[0]))), (1, Some(1700)));
     let reasons = lines(&spool.join("kubelogs_CL.reasons.jsonl"));
     let words = "413 ContentLengthLimitExceeded the words for ContentLengthLimitExceeded";
     assert_eq!(reasons[0]["reason"], words);
@@ -151,7 +162,7 @@ async fn refused_rows_are_spooled_with_the_reason_and_stay_so() {
     let summary = Uploader::default().upload(&dir, &deployment).await.unwrap();
 
     let spooled = lines(&folder.path().join("bundle.upload/spool/kubelogs_CL.jsonl"));
-    let mut numbers: Vec<_> = spooled.iter().map(|row| row["number"].as_u64().unwrap()).collect();
+    let mut numbers: Vec<_> = spooled.iter().map(number).collect();
     assert_eq!(summary.tables["kubelogs_CL"].spooled, numbers.len() as u64);
     numbers.extend(endpoint.accepted());
     numbers.sort_unstable();
@@ -220,13 +231,18 @@ async fn a_row_that_is_no_json_does_not_spoil_the_others() {
     let dir = folder.path().join("bundle");
     let writer = forensys::bundle::BundleWriter::create(&dir, evidence::run_file(false)).unwrap();
     let mut unit = writer.unit("logs", "one", &["one"]);
-    unit.append(&LOGS, b"{\"number\":1}\n{\"number\":\n{\"number\":3}\n", 3).unwrap();
+    unit.append(
+        &LOGS,
+        b"{\"restart_count\":1}\n{\"restart_count\":\n{\"message\":\"\xff\"}\n{\"restart_count\":3}\n",
+        4,
+    )
+    .unwrap();
     unit.finish(forensys::bundle::Outcome::complete()).await.unwrap();
     writer.seal(forensys::bundle::SealStatus::Complete).await.unwrap();
     let endpoint = Endpoint::start([]).await;
     let summary = Uploader::default().upload(&dir, &deployment(&endpoint.address)).await.unwrap();
     assert_eq!(endpoint.accepted(), [1, 3]);
-    assert_eq!(summary.tables["kubelogs_CL"], TableSummary { rows: 3, acknowledged: 2, spooled: 1 });
+    assert_eq!(summary.tables["kubelogs_CL"], sums(4, 2, 2));
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ pub(super) struct Batch {
     pub(super) rows: usize,
     pub(super) record_ids: Vec<RecordId>,
     pub(super) kept: Vec<StoredRow>,
+    /// How many rows came of each run.
+    pub(super) runs: BTreeMap<String, usize>,
     /// What Azure would have changed without a word, with how often, for example a column that the stream does not declare.
     pub(super) losses: BTreeMap<String, usize>,
 }
@@ -53,6 +55,9 @@ impl Arrivals {
         all.rows += batch.rows;
         all.record_ids.extend(batch.record_ids);
         all.kept.extend(batch.kept);
+        for (run_id, rows) in batch.runs {
+            *all.runs.entry(run_id).or_default() += rows;
+        }
         for (loss, times) in batch.losses {
             *all.losses.entry(loss).or_default() += times;
         }
@@ -71,6 +76,11 @@ impl Arrivals {
 
     pub(super) fn rows(&self, table: &str) -> Vec<StoredRow> {
         self.0.get(table).map_or_else(Vec::new, |batch| batch.kept.clone())
+    }
+
+    /// The rows of a table that a run collected.
+    pub(super) fn of_run(&self, table: &str, run_id: &str) -> usize {
+        self.0.get(table).and_then(|batch| batch.runs.get(run_id)).copied().unwrap_or_default()
     }
 
     pub(super) fn losses(&self) -> BTreeMap<String, BTreeMap<String, usize>> {

@@ -11,6 +11,7 @@ use super::{
     assertion,
     call::Call,
     credentials::Credentials,
+    query::LOG_ANALYTICS,
     token::{Claims, Signer},
 };
 
@@ -124,7 +125,8 @@ fn audience(scope: &str) -> Option<&str> {
 }
 
 fn known(resource: &str) -> bool {
-    [MANAGEMENT, MONITOR, "https://management.core.windows.net"].contains(&resource.trim_end_matches('/'))
+    [MANAGEMENT, MONITOR, LOG_ANALYTICS, "https://management.core.windows.net"]
+        .contains(&resource.trim_end_matches('/'))
 }
 
 fn claims(issuer: &Issuer<'_>, audience: &str) -> Claims {
@@ -138,6 +140,7 @@ fn claims(issuer: &Issuer<'_>, audience: &str) -> Claims {
         oid: credentials.principal_object_id.clone(),
         tid: credentials.tenant_id.clone(),
         idtyp: "app".to_owned(),
+        uti: uuid::Uuid::new_v4().to_string(),
     }
 }
 

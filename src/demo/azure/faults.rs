@@ -8,7 +8,8 @@
 //!   {"path": "/subscriptions/*", "times": 1, "answer": {"status": 409, "code": "Conflict", "message": "try again"}},
 //!   {"path": "*", "delay_ms": 50},
 //!   {"path": "*/streams/*", "after": 10, "times": 1, "cut": "after"},
-//!   {"path": "*/operationstatuses/*", "times": 1, "alter": "byte_order_mark"}
+//!   {"path": "*/streams/*", "after": 5, "times": 1, "expire_token": true},
+//!   {"path": "*/operationstatuses/*", "times": 1, "alter": "failed_operation"}
 //! ]
 //! ```
 
@@ -17,6 +18,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 
@@ -44,6 +46,9 @@ pub struct Fault {
     /// End the connection without an answer.
     #[serde(default)]
     pub cut: Option<Cut>,
+    /// The request's token has expired, now and for good.
+    #[serde(default)]
+    pub expire_token: bool,
     /// Do what was asked, but spoil the answer.
     #[serde(default)]
     pub alter: Option<Alter>,
@@ -84,6 +89,41 @@ pub enum Alter {
     ByteOrderMark,
     /// The right status, but no body.
     EmptyBody,
+    /// Resource ids in the other case, capitals small and small letters capital.
+    IdCase,
+    /// What an operation came to: 200, and in it that it failed.
+    FailedOperation,
+}
+
+impl Alter {
+    /// Spoils an answer.
+    pub(super) fn apply(self, answer: &mut Answer) {
+        match self {
+            // The mark is put before the bytes of the body.
+            Self::ByteOrderMark => {}
+            Self::EmptyBody => answer.body = None,
+            Self::IdCase => answer.body.iter_mut().for_each(change_case),
+            Self::FailedOperation => {
+                let error = json!({"code": "InternalServerError", "message": "The operation failed on purpose."});
+                answer.body = Some(json!({"status": "Failed", "error": error}));
+            }
+        }
+    }
+}
+
+/// Changes the case of every resource id.
+fn change_case(value: &mut Value) {
+    match value {
+        Value::String(text) if text.starts_with("/subscriptions/") => {
+            let other = |letter: char| {
+                if letter.is_lowercase() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
+            };
+            *text = text.chars().map(other).collect();
+        }
+        Value::Array(items) => items.iter_mut().for_each(change_case),
+        Value::Object(members) => members.values_mut().for_each(change_case),
+        _ => {}
+    }
 }
 
 /// All faults, with what they have seen.

@@ -6,11 +6,13 @@
 //! /{tenant}/oauth2/v2.0/token            entra      client credentials by secret or assertion
 //! /subscriptions/…                       arm        groups, workspaces, tables, endpoints, rules, roles, private link, clusters
 //! /ingest/{endpoint}/dataCollectionRules ingestion  rows in
+//! /v1/workspaces/{id}/query              query      how many rows of a run came in
 //! /arrived, /arrived/{table}/record_ids  service    what came in (not Azure's; see README.md)
 //! ```
 //!
 //! Limits: one tenant, one subscription, one application that owns it; no transformation but `source`; private link is
-//! kept in the books and closes nothing; quotas and queries are not there. What Microsoft does not document is marked so where it is decided.
+//! kept in the books and closes nothing; quotas and other queries than the count of a run's rows are not there. What Microsoft does not
+//! document is marked so where it is decided.
 
 mod alone;
 mod answer;
@@ -22,6 +24,7 @@ mod credentials;
 mod entra;
 mod faults;
 mod ingestion;
+mod query;
 mod service;
 mod settings;
 mod token;
@@ -91,6 +94,8 @@ impl Azure {
             "resource_manager": self.address(),
             "resource_manager_audience": entra::MANAGEMENT,
             "ingestion_audience": entra::MONITOR,
+            "log_analytics": self.address(),
+            "log_analytics_audience": query::LOG_ANALYTICS,
         });
         if let (Some(pem), Some(members)) = (&self.authority_pem, cloud.as_object_mut()) {
             let path = folder.join("ca.pem");

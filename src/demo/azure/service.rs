@@ -1,6 +1,7 @@
 //! From request to answer: faults first, then whichever of the services the path belongs to.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -19,7 +20,7 @@ use super::{
     credentials::Credentials,
     entra::{self, Issuer},
     faults::{Alter, Cut, Faults},
-    ingestion,
+    ingestion, query,
     settings::Settings,
     token::Signer,
     world::World,
@@ -35,6 +36,8 @@ pub(super) struct Service {
     world: Mutex<World>,
     arrivals: Mutex<Arrivals>,
     faults: Mutex<Faults>,
+    /// Tokens that a fault made expire.
+    expired: Mutex<HashSet<String>>,
 }
 
 /// A lock that outlives a panic of another request: what is behind it is changed in whole steps.
@@ -48,7 +51,16 @@ impl Service {
         let world = arm::initial(&settings);
         let faults = Mutex::new(Faults::new(settings.faults.clone()));
         let signer = Signer::generate()?;
-        Ok(Self { base, settings, credentials, signer, world: Mutex::new(world), arrivals: Mutex::default(), faults })
+        Ok(Self {
+            base,
+            settings,
+            credentials,
+            signer,
+            world: Mutex::new(world),
+            arrivals: Mutex::default(),
+            faults,
+            expired: Mutex::default(),
+        })
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
@@ -78,18 +90,30 @@ impl Service {
             Ok(call) => call,
             Err(answer) => return Ok(answer.into_response(false)),
         };
+        let has_expired = self.has_expired(&call, acting.iter().any(|fault| fault.expire_token));
         let mut answer = match acting.iter().find_map(|fault| fault.answer.as_ref()) {
             Some(scripted) => scripted.to_answer(),
+            None if has_expired => {
+                Answer::error(StatusCode::UNAUTHORIZED, "ExpiredToken", "The authentication token has expired.")
+            }
             None => self.answer(&call),
         };
         if acting.iter().any(|fault| fault.cut == Some(Cut::After)) {
             return Err(Abort);
         }
-        let alters = |alter| acting.iter().any(|fault| fault.alter == Some(alter));
-        if alters(Alter::EmptyBody) {
-            answer.body = None;
+        let alters: Vec<Alter> = acting.iter().filter_map(|fault| fault.alter).collect();
+        alters.iter().for_each(|alter| alter.apply(&mut answer));
+        Ok(answer.into_response(alters.contains(&Alter::ByteOrderMark)))
+    }
+
+    /// Whether a fault has made the call's token expire, now or before.
+    fn has_expired(&self, call: &Call, expires_now: bool) -> bool {
+        let Some(token) = call.bearer() else { return false };
+        let mut expired = lock(&self.expired);
+        if expires_now {
+            expired.insert(token.to_owned());
         }
-        Ok(answer.into_response(alters(Alter::ByteOrderMark)))
+        expired.contains(token)
     }
 
     fn answer(&self, call: &Call) -> Answer {
@@ -104,6 +128,7 @@ impl Service {
         match segments.as_slice() {
             ["arrived", ..] if call.method == Method::GET => self.arrived(call),
             ["ingest", ..] => ingestion::answer(self, call),
+            ["v1", "workspaces", ..] => query::answer(self, call),
             ["subscriptions" | "providers" | "tenants", ..] => arm::answer(self, call),
             _ => entra::answer(&issuer, call).unwrap_or_else(|| Answer::resource_not_found(&call.id())),
         }

@@ -16,6 +16,8 @@ pub(super) struct Claims {
     pub(super) oid: String,
     pub(super) tid: String,
     pub(super) idtyp: String,
+    /// Makes every token another one.
+    pub(super) uti: String,
 }
 
 /// Why a token does not open the door.

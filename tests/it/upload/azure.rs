@@ -24,7 +24,7 @@ struct Line {
     args: upload::Args,
 }
 
-fn session(azure: &Azure, cloud: &Path) -> AzureSession {
+pub(super) fn session(azure: &Azure, cloud: &Path) -> AzureSession {
     let credentials = azure.credentials();
     let settings = CredentialSettings {
         auth: AzureAuth::ClientSecret,
@@ -38,7 +38,7 @@ fn session(azure: &Azure, cloud: &Path) -> AzureSession {
     AzureSession::open(Cloud::open(cloud.to_str().unwrap()).unwrap(), &settings).unwrap()
 }
 
-async fn provision(azure: &Azure, session: &AzureSession, cloud: &Path, file: &Path) {
+pub(super) async fn provision(azure: &Azure, session: &AzureSession, cloud: &Path, file: &Path) {
     let credentials = azure.credentials();
     let arm = Arm::new(session.clone());
     let wanted = provision::Settings {
@@ -77,7 +77,7 @@ async fn seal(dir: &Path) {
 }
 
 /// The RecordIds of a table in the bundle, sorted.
-fn collected(dir: &Path, table: &str) -> Vec<String> {
+pub(super) fn collected(dir: &Path, table: &str) -> Vec<String> {
     let mut ids = Vec::new();
     for part in fs_err::read_dir(dir.join("tables").join(table)).unwrap() {
         let rows: Vec<Value> = lines(&part.unwrap().path());

@@ -106,7 +106,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     let seen = read(request).await;
     let act = shared.acts.lock().unwrap().pop_front();
     let act = act.or_else(|| (shared.rule)(&seen)).unwrap_or(Act::Accept);
-    let numbers = seen.rows.iter().map(|row| row["number"].as_u64().unwrap()).collect::<Vec<_>>();
+    let numbers = seen.rows.iter().map(number).collect::<Vec<_>>();
     shared.seen.lock().unwrap().push(seen);
     match act {
         Act::Accept => shared.accepted.lock().unwrap().extend(numbers),
@@ -146,4 +146,9 @@ async fn read(request: Request<Incoming>) -> Seen {
         plain_bytes: plain.len(),
         rows: serde_json::from_slice(&plain).unwrap(),
     }
+}
+
+/// The number of a row, which stands in a column that its table has.
+pub(super) fn number(row: &Value) -> u64 {
+    ["restart_count", "count"].iter().find_map(|column| row[column].as_u64()).unwrap()
 }

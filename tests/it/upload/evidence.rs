@@ -16,7 +16,7 @@ use forensys::{
     bundle::{Bundle, BundleWriter, FORMAT, Operator, Outcome, RunFile, SealStatus, Window},
     provision::deployment::{Deployment, Destination},
     table::Table,
-    upload::{Client, Options, Summary, upload},
+    upload::{BodyLimit, Client, Options, Progress, Summary, upload},
 };
 
 pub(super) static LOGS: Table = Table { name: "kubelogs_CL", doc: "Logs.", own: &[] };
@@ -49,13 +49,18 @@ pub(super) async fn seal(folder: &Path, demo: bool, parts: &[(&'static Table, &s
         for number in numbers.clone() {
             // Hard to compress, as evidence is not: the limit before compression decides.
             let noise: String = (0..16).map(|word: u64| format!("{:016x}", scramble(number * 16 + word))).collect();
-            let line = format!("{{\"number\":{number},\"noise\":\"{}\"}}\n", noise.repeat(4));
+            let line = format!("{{\"{}\":{number},\"message\":\"{}\"}}\n", number_column(table), noise.repeat(4));
             unit.append(table, line.as_bytes(), 1).unwrap();
         }
         unit.finish(Outcome::complete()).await.unwrap();
     }
     writer.seal(SealStatus::Complete).await.unwrap();
     dir
+}
+
+/// The column that holds a row's number in these tests.
+fn number_column(table: &Table) -> &'static str {
+    if table.name == LOGS.name { "restart_count" } else { "count" }
 }
 
 fn scramble(number: u64) -> u64 {
@@ -99,6 +104,10 @@ impl Sleeper for Clock {
         self.0.lock().unwrap().push(duration);
         tokio::task::yield_now().await;
     }
+
+    fn now(&self) -> Duration {
+        self.0.lock().unwrap().iter().sum()
+    }
 }
 
 /// An uploader; its state lies beside the bundle unless a folder is named.
@@ -108,19 +117,40 @@ pub(super) struct Uploader {
     pub(super) clock: Arc<Clock>,
     pub(super) concurrency: usize,
     pub(super) state_dir: Option<PathBuf>,
+    pub(super) body_limit: BodyLimit,
+    /// The quota of a rule, where it is not the documented one.
+    pub(super) bytes_per_minute: Option<u64>,
 }
 
 impl Uploader {
-    pub(super) async fn upload(&self, dir: &Path, deployment: &Deployment) -> anyhow::Result<Summary> {
-        let http = reqwest::Client::builder().no_proxy().build()?;
-        let client = Client::new(http, Arc::clone(&self.tokens) as _, "https://monitor.example.net");
-        let options = Options {
+    pub(super) fn client(&self) -> Client {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Client::new(http, Arc::clone(&self.tokens) as _, "https://monitor.example.net")
+    }
+
+    pub(super) fn options(&self) -> Options {
+        let usual = Options::default();
+        Options {
             state_dir: self.state_dir.clone(),
             concurrency: self.concurrency.max(1),
+            body_limit: self.body_limit,
+            bytes_per_minute: self.bytes_per_minute.or(usual.bytes_per_minute),
             sleeper: Arc::clone(&self.clock) as _,
-            ..Options::default()
-        };
-        upload(Arc::new(Bundle::open(dir)?), deployment, &client, options, &()).await
+            ..usual
+        }
+    }
+
+    pub(super) async fn upload(&self, dir: &Path, deployment: &Deployment) -> anyhow::Result<Summary> {
+        self.upload_telling(dir, deployment, &()).await
+    }
+
+    pub(super) async fn upload_telling(
+        &self,
+        dir: &Path,
+        deployment: &Deployment,
+        progress: &dyn Progress,
+    ) -> anyhow::Result<Summary> {
+        upload(Arc::new(Bundle::open(dir)?), deployment, &self.client(), self.options(), progress).await
     }
 }
 

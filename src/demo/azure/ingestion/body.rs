@@ -103,6 +103,9 @@ impl<'de> Visitor<'de> for Rows<'_> {
             if let Some(Value::String(id)) = row.get("RecordId") {
                 batch.record_ids.push(RecordId::parse(id));
             }
+            if let Some(Value::String(run_id)) = row.get("RunId") {
+                *batch.runs.entry(run_id.clone()).or_default() += 1;
+            }
             let stored = self.store(row, &mut batch);
             if self.keep {
                 batch.kept.push(stored);

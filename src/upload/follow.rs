@@ -1,0 +1,69 @@
+//! Uploading a bundle while it is being written: what its journal names is sent, until it is sealed; then the rest, and the
+//! sums are those of the sealed bundle.
+
+use std::{path::Path, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Client, Options, Progress, Session, Summary, origin::Origin};
+use crate::{
+    bundle::Growing,
+    failure::{ExitStatus, Failure},
+    provision::deployment::Deployment,
+};
+
+/// How often the journal is read. The collection makes its parts durable about once a second.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Uploads the bundle in `dir`, which need not exist yet, until it is sealed and all of it has been dealt with. `ended` tells
+/// that nobody writes to it any more.
+///
+/// # Errors
+/// Those of [`super::upload`]; and when the writing has ended without a seal. Running it again goes on.
+pub async fn follow(
+    dir: &Path,
+    deployment: &Deployment,
+    client: &Client,
+    options: Options,
+    ended: &CancellationToken,
+    progress: &dyn Progress,
+) -> anyhow::Result<Summary> {
+    let sleeper = std::sync::Arc::clone(&options.sleeper);
+    let wait = async || {
+        tokio::select! {
+            () = sleeper.sleep(PAUSE) => {}
+            () = ended.cancelled() => {}
+        }
+    };
+    let growing = loop {
+        let has_ended = ended.is_cancelled();
+        match Growing::open(dir)? {
+            Some(growing) => break growing,
+            None if has_ended => return Err(not_sealed(dir).into()),
+            None => wait().await,
+        }
+    };
+    let session = Session::open(&Origin::growing(&growing)?, deployment, client, options, progress)?;
+    loop {
+        // Asked before the journal is read, so that what was written last is not missed.
+        let has_ended = ended.is_cancelled();
+        if let Some(bundle) = growing.sealed()? {
+            let origin = Origin::sealed(&bundle)?;
+            session.pass(&origin).await?;
+            return session.summary(&origin).await;
+        }
+        session.pass(&Origin::growing(&growing)?).await?;
+        if has_ended {
+            return Err(not_sealed(dir).into());
+        }
+        wait().await;
+    }
+}
+
+fn not_sealed(dir: &Path) -> Failure {
+    Failure::new(
+        format!("the collection into `{}` has ended without sealing it; what it finished was uploaded", dir.display()),
+        format!("`kubectl forensys collect --resume {0}`, then `kubectl forensys upload {0}`", dir.display()),
+    )
+    .with_status(ExitStatus::Interrupted)
+}

@@ -1,0 +1,80 @@
+//! A bundle that is still being written.
+
+use forensys::{
+    bundle::{BundleWriter, Outcome, SealStatus},
+    failure::ExitStatus,
+    upload::{Progress, follow},
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    endpoint::Endpoint,
+    evidence::{LOGS, Uploader, deployment, run_file},
+    failure, sums,
+};
+
+/// Tells when rows were acknowledged.
+#[derive(Default)]
+struct Advanced(Notify);
+
+impl Progress for Advanced {
+    fn advanced(&self, _: &str, _: u64) {
+        self.0.notify_one();
+    }
+}
+
+async fn write(writer: &BundleWriter, name: &str, number: u64) {
+    let mut unit = writer.unit("logs", name, &[name]);
+    unit.append(&LOGS, format!("{{\"restart_count\":{number}}}\n").as_bytes(), 1).unwrap();
+    unit.finish(Outcome::complete()).await.unwrap();
+}
+
+#[tokio::test]
+async fn parts_are_sent_as_they_are_finished_and_the_rest_when_it_is_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("bundle");
+    let endpoint = Endpoint::start([]).await;
+    let (deployment, uploader) = (deployment(&endpoint.address), Uploader::default());
+    let (client, ended, advanced) = (uploader.client(), CancellationToken::new(), Advanced::default());
+    let collecting = async {
+        let writer = BundleWriter::create(&dir, run_file(false)).unwrap();
+        for number in 0..3 {
+            write(&writer, &format!("unit-{number}"), number).await;
+            advanced.0.notified().await;
+            assert!(endpoint.accepted().contains(&number), "sent while the bundle is open");
+        }
+        write(&writer, "last", 3).await;
+        writer.seal(SealStatus::Complete).await.unwrap();
+    };
+    let following = follow(&dir, &deployment, &client, uploader.options(), &ended, &advanced);
+    let (summary, ()) = tokio::join!(following, collecting);
+    assert_eq!(summary.unwrap().tables["kubelogs_CL"], sums(4, 4, 0));
+    assert_eq!(endpoint.accepted(), [0, 1, 2, 3], "each once");
+}
+
+#[tokio::test]
+async fn a_collection_that_ends_without_a_seal_is_an_error_and_can_be_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("bundle");
+    let endpoint = Endpoint::start([]).await;
+    let (deployment, uploader) = (deployment(&endpoint.address), Uploader::default());
+    let (client, ended) = (uploader.client(), CancellationToken::new());
+    ended.cancel();
+    let error = follow(&dir, &deployment, &client, uploader.options(), &ended, &()).await.unwrap_err();
+    assert!(error.to_string().contains("ended without sealing"), "there is nothing yet: {error:#}");
+
+    let writer = BundleWriter::create(&dir, run_file(false)).unwrap();
+    write(&writer, "one", 1).await;
+    // The journal names the part about a second after it was written.
+    while !fs_err::read_to_string(dir.join("journal.jsonl")).is_ok_and(|text| text.ends_with('\n')) {
+        tokio::task::yield_now().await;
+    }
+    let error = follow(&dir, &deployment, &client, uploader.options(), &ended, &()).await.unwrap_err();
+    assert_eq!(failure(&error).status, ExitStatus::Interrupted, "{error:#}");
+    assert_eq!(endpoint.accepted(), [1]);
+    write(&writer, "two", 2).await;
+    writer.seal(SealStatus::Complete).await.unwrap();
+    uploader.upload(&dir, &deployment).await.unwrap();
+    assert_eq!(endpoint.accepted(), [1, 2]);
+}

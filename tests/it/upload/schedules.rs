@@ -1,0 +1,232 @@
+//! Provisioning, uploading and cleaning up through random schedules of faults, each repeated until it ends: no row is lost,
+//! none unaccounted for, and the resources are as planned. `FORENSYS_FAULT_SEED` repeats a run.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use forensys::{
+    azure::{Arm, Pace, Sleeper},
+    demo::azure::Lags,
+    evidence::service_accounts::ServiceAccountRow,
+    provision::{self, Action, Principal, cleanup, deployment::Deployment},
+    table::Row,
+};
+use serde_json::{Value, json};
+
+use super::faults::{ROWS, Stage, TABLE};
+
+const SCHEDULES: u64 = 200;
+const THREADS: u64 = 4;
+/// How often a verb is repeated until it has to succeed; a schedule has fewer faults.
+const PATIENCE: usize = 8;
+
+struct NoWait;
+
+#[async_trait]
+impl Sleeper for NoWait {
+    async fn sleep(&self, _: Duration) {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Numbers that follow from a seed (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+
+    fn of<'a>(&mut self, choices: &'a [Value]) -> &'a Value {
+        &choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
+    }
+}
+
+fn fault(chance: &mut Chance, path: &str, choices: &[Value], span: u64) -> Value {
+    let mut fault = chance.of(choices).clone();
+    let members = fault.as_object_mut().unwrap();
+    members.entry("path").or_insert(json!(path));
+    members.insert("after".to_owned(), json!(chance.below(span)));
+    members.insert("times".to_owned(), json!(1 + chance.below(2)));
+    fault
+}
+
+fn schedule(chance: &mut Chance) -> Value {
+    let answer = |status: u16, code: &str| json!({"answer": {"status": status, "code": code, "message": "on purpose"}});
+    let arm = [
+        json!({"answer": {"status": 429, "retry_after": 1}}),
+        answer(500, "InternalServerError"),
+        answer(503, "ServiceUnavailable"),
+        json!({"cut": "before"}),
+        json!({"cut": "after"}),
+        json!({"method": "GET", "alter": "byte_order_mark"}),
+        json!({"method": "PUT", "path": "*/datacollectionrules/*", "alter": "empty_body"}),
+        json!({"method": "PUT", "alter": "id_case"}),
+        json!({"path": "*/operationstatuses/*", "alter": "failed_operation"}),
+    ];
+    let streams = [
+        answer(400, "InvalidStream"),
+        answer(400, "InvalidContent"),
+        answer(401, "ExpiredToken"),
+        answer(403, "OperationFailed"),
+        answer(404, "NotFound"),
+        answer(408, ""),
+        answer(413, "ContentLengthLimitExceeded"),
+        json!({"answer": {"status": 429, "retry_after": 2}}),
+        answer(500, ""),
+        answer(503, ""),
+        json!({"cut": "before"}),
+        json!({"cut": "after"}),
+        json!({"expire_token": true}),
+    ];
+    let mut faults: Vec<Value> = (0..chance.below(4)).map(|_| fault(chance, "/subscriptions/*", &arm, 40)).collect();
+    faults.extend((0..chance.below(5)).map(|_| fault(chance, "*/streams/*", &streams, 8)));
+    Value::Array(faults)
+}
+
+fn lags(chance: &mut Chance) -> Lags {
+    let mut few = |most: u64| u32::try_from(chance.below(most + 1)).unwrap();
+    Lags {
+        workspace_polls: few(2),
+        table_polls: few(2),
+        registration_polls: few(1),
+        workspace_inactive: few(2),
+        table_invisible: few(2),
+        principal_unknown: few(2),
+        role_propagation: few(4),
+        rule_unknown: few(2),
+        stream_unknown: few(2),
+    }
+}
+
+fn wanted(stage: &Stage) -> provision::Settings {
+    let credentials = stage.azure.credentials();
+    provision::Settings {
+        subscription: credentials.subscription_id.clone(),
+        resource_group: "rg".to_owned(),
+        create_resource_group: true,
+        workspace: "logs".to_owned(),
+        endpoint: "dce".to_owned(),
+        location: Some("westeurope".to_owned()),
+        publisher: Some(Principal {
+            id: credentials.principal_object_id.clone(),
+            kind: Some("ServicePrincipal".to_owned()),
+        }),
+        ..provision::Settings::default()
+    }
+}
+
+async fn prepare(stage: &Stage, arm: &Arm) -> anyhow::Result<provision::Prepared> {
+    provision::prepare(arm, wanted(stage), &[ServiceAccountRow::TABLE], &stage.file()).await
+}
+
+async fn provision_once(stage: &Stage, arm: &Arm) -> anyhow::Result<()> {
+    let prepared = prepare(stage, arm).await?;
+    provision::carry_out(arm, &prepared, stage.cloud.to_str().unwrap(), &stage.file(), &|_| {}).await?;
+    Ok(())
+}
+
+/// Repeats a verb until it succeeds, as a person would.
+async fn repeat<T>(what: &str, mut attempt: impl AsyncFnMut() -> anyhow::Result<T>) -> T {
+    let mut errors = Vec::new();
+    while errors.len() < PATIENCE {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) => errors.push(format!("{error:#}")),
+        }
+    }
+    panic!("{what}: {errors:#?}")
+}
+
+async fn play(seed: u64) {
+    let mut chance = Chance(seed);
+    let faults = schedule(&mut chance);
+    through(&format!("seed {seed}, faults {faults}"), lags(&mut chance), &faults).await;
+}
+
+/// Provisions, uploads and cleans up.
+async fn through(what: &str, lags: Lags, faults: &Value) {
+    let stage = Stage::new(lags, faults).await;
+    let arm = Arm::new(stage.session.clone()).with_waiting(Arc::new(NoWait), Pace::default());
+
+    repeat(what, async || provision_once(&stage, &arm).await).await;
+    let again = repeat(what, async || prepare(&stage, &arm).await).await;
+    let changes: Vec<_> =
+        again.plan.steps.iter().filter(|step| step.action != Action::Unchanged).map(|step| step.line()).collect();
+    assert!(changes.is_empty(), "{what}: {changes:?}");
+
+    let summary = repeat(what, async || stage.upload(None).await).await;
+    let spooled = stage.account(what);
+    let table = summary.tables[TABLE];
+    assert_eq!(table.acknowledged + table.spooled, ROWS as u64, "{what}");
+    assert_eq!(spooled as u64, table.spooled, "{what}");
+
+    repeat(what, async || {
+        let recorded = Deployment::read(&stage.file())?;
+        let manner = cleanup::Manner { purge: true, ..cleanup::Manner::default() };
+        let removed = cleanup::remove(&arm, &stage.file(), recorded, manner, &|_, _| {}).await?;
+        let kept: Vec<_> = removed.iter().filter(|(_, end)| *end != cleanup::Removal::Removed).collect();
+        anyhow::ensure!(kept.is_empty(), "{kept:?}");
+        Ok(())
+    })
+    .await;
+    let group = wanted(&stage).resource_group_id();
+    let left = repeat(what, async || Ok(arm.get(&group, "2025-04-01").await?)).await;
+    assert_eq!(left, None, "{what}");
+}
+
+/// The rows of what Resource Manager and the data collection rules' API are known to do, one at a time.
+#[tokio::test]
+async fn each_known_trouble_of_resource_manager_is_passed() {
+    let none = Lags::default();
+    let answer = |path: &str, status: u16, code: &str| json!([{"path": path, "times": 2, "answer": {"status": status, "code": code, "message": "on purpose"}}]);
+    let spoilt = |path: &str, alter: &str| json!([{"method": "PUT", "path": path, "times": 1, "alter": alter}]);
+    for (what, lags, faults) in [
+        ("workspace not active", Lags { workspace_inactive: 3, ..none }, json!([])),
+        ("InvalidOutputTable", Lags { table_invisible: 3, ..none }, json!([])),
+        ("PrincipalNotFound", Lags { principal_unknown: 3, ..none }, json!([])),
+        ("slow operations", Lags { workspace_polls: 4, table_polls: 4, registration_polls: 3, ..none }, json!([])),
+        (
+            "429",
+            none,
+            json!([{"path": "/subscriptions/*", "after": 4, "times": 2, "answer": {"status": 429, "retry_after": 9}}]),
+        ),
+        ("500", none, answer("*/workspaces/*", 500, "InternalServerError")),
+        ("503", none, answer("*/datacollectionendpoints/*", 503, "ServiceUnavailable")),
+        ("409 Conflict", none, answer("*/tables/*", 409, "Conflict")),
+        ("byte order mark", none, json!([{"path": "/subscriptions/*", "alter": "byte_order_mark"}])),
+        ("case of ids", none, json!([{"path": "/subscriptions/*", "alter": "id_case"}])),
+        ("empty 200, rule", none, spoilt("*/datacollectionrules/*", "empty_body")),
+        ("empty 200, endpoint", none, spoilt("*/datacollectionendpoints/*", "empty_body")),
+        ("failed operation", none, json!([{"path": "*/operationstatuses/*", "times": 1, "alter": "failed_operation"}])),
+        ("cut before", none, json!([{"method": "PUT", "path": "*/tables/*", "times": 1, "cut": "before"}])),
+        (
+            "cut after",
+            none,
+            json!([{"method": "PUT", "path": "/subscriptions/*", "after": 3, "times": 1, "cut": "after"}]),
+        ),
+    ] {
+        through(what, lags, &faults).await;
+    }
+}
+
+#[test]
+fn random_faults_lose_nothing() {
+    let given = std::env::var("FORENSYS_FAULT_SEED").ok();
+    let seed = given.map_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0, |text| text.parse().unwrap());
+    println!("FORENSYS_FAULT_SEED={seed}");
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                for number in (0..SCHEDULES).filter(|number| number % THREADS == thread) {
+                    runtime.block_on(play(seed.wrapping_add(number)));
+                }
+            });
+        }
+    });
+}
