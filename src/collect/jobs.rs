@@ -153,9 +153,14 @@ impl<'a> Reading<'a> {
                 self.schedule.hurry(job.node(), |waiting| waiting.key() == key, Rank::DyingLog);
             }
         } else if job.target.container_id.is_none() {
-            self.not_begun.insert(key, job);
+            let source = job.source;
+            if self.not_begun.insert(key, job).is_none() {
+                self.collector.progress.expected(source);
+            }
         } else {
-            self.not_begun.remove(&key);
+            if self.not_begun.remove(&key).is_none() {
+                self.collector.progress.expected(job.source);
+            }
             self.planned.insert(key);
             self.schedule(job);
         }

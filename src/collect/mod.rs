@@ -14,6 +14,7 @@ mod history;
 mod jobs;
 mod lists;
 mod logs;
+pub mod missing;
 mod node_logs;
 pub mod opening;
 pub mod outcome;

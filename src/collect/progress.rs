@@ -1,4 +1,4 @@
-//! How it goes, for whoever waits: notes on standard error, and a line of sums on a terminal.
+//! How it goes, for whoever waits: notes on standard error, a bar for each source on a terminal, and a plain line for each at the end.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::{
     bundle::State,
@@ -18,33 +18,27 @@ use crate::{
 };
 
 /// Sums by source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 struct Sum {
     units: u64,
     rows: u64,
     gaps: u64,
+    bar: Option<ProgressBar>,
 }
 
 /// Tells how a collection goes.
 pub struct Progress {
     printer: Printer,
-    bar: Option<ProgressBar>,
+    bars: Option<MultiProgress>,
     sums: Mutex<BTreeMap<Source, Sum>>,
     bytes: AtomicU64,
 }
 
 impl Progress {
-    /// Speaks through a printer; with a moving line on a terminal.
+    /// Speaks through a printer; with moving bars on a terminal.
     pub fn new(printer: Printer) -> Self {
-        let bar = printer.is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} · {elapsed}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        Self { printer, bar, sums: Mutex::default(), bytes: AtomicU64::new(0) }
+        let bars = printer.is_terminal().then(MultiProgress::new);
+        Self { printer, bars, sums: Mutex::default(), bytes: AtomicU64::new(0) }
     }
 
     /// What will be read of containers, before it begins.
@@ -57,6 +51,16 @@ impl Progress {
         }
     }
 
+    /// One more unit of a source is to come.
+    pub(super) fn expected(&self, source: Source) {
+        self.change(source, |sum| {
+            if let Some(bar) = &sum.bar {
+                bar.inc_length(1);
+                bar.set_style(style("{prefix:<16} {bar:30} {pos}/{len} {msg} {eta:>4}"));
+            }
+        });
+    }
+
     /// Some will be tried again.
     pub(super) fn again(&self, count: usize) {
         self.say(&format!("{count} could not be read to the end; trying those again"));
@@ -64,13 +68,15 @@ impl Progress {
 
     /// A unit has ended.
     pub(super) fn unit(&self, source: Source, rows: u64, state: State) {
-        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = sums.entry(source).or_default();
-        *sum = Sum { units: sum.units + 1, rows: sum.rows + rows, gaps: sum.gaps + u64::from(state.is_gap()) };
-        if let Some(bar) = &self.bar {
-            let parts: Vec<_> = sums.iter().map(|(source, sum)| format!("{} {}", source.name(), sum.rows)).collect();
-            bar.set_message(format!("{} · {}", parts.join(" · "), size(self.bytes.load(Ordering::Relaxed))));
-        }
+        self.change(source, |sum| {
+            sum.units += 1;
+            sum.rows += rows;
+            sum.gaps += u64::from(state.is_gap());
+            if let Some(bar) = &sum.bar {
+                bar.inc(1);
+                bar.set_message(self.message(source, sum.rows, bar.elapsed()));
+            }
+        });
     }
 
     /// Bytes of logs came in.
@@ -80,13 +86,34 @@ impl Progress {
 
     /// All is read: a plain line for each source.
     pub(super) fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
         for (source, sum) in &*self.sums.lock().unwrap_or_else(PoisonError::into_inner) {
-            let gaps = if sum.gaps > 0 { format!(", {} gaps", sum.gaps) } else { String::new() };
+            if let Some(bar) = &sum.bar {
+                bar.finish_and_clear();
+            }
+            let gaps =
+                if sum.gaps > 0 { format!(", {} ended with something missing", sum.gaps) } else { String::new() };
             self.printer.note(format!("{}: {} units, {} rows{gaps}", source.name(), sum.units, sum.rows));
         }
+    }
+
+    fn change(&self, source: Source, change: impl FnOnce(&mut Sum)) {
+        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = sums.entry(source).or_default();
+        if let (Some(bars), None) = (&self.bars, &sum.bar) {
+            let bar = ProgressBar::new(0).with_style(style("{prefix:<16} {spinner} {msg}")).with_prefix(source.name());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            sum.bar = Some(bars.add(bar));
+        }
+        change(sum);
+    }
+
+    fn message(&self, source: Source, rows: u64, elapsed: Duration) -> String {
+        if source != Source::Logs {
+            return format!("{rows} rows");
+        }
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let rate = bytes as f64 / elapsed.as_secs_f64().max(0.001);
+        format!("{rows} rows · {} · {}/s", size(bytes), size(rate as u64))
     }
 
     fn say(&self, line: &str) {
@@ -95,9 +122,13 @@ impl Progress {
 
     /// Does something while nothing moves on the terminal.
     pub(super) fn quiet<T>(&self, work: impl FnOnce() -> T) -> T {
-        match &self.bar {
-            Some(bar) => bar.suspend(work),
+        match &self.bars {
+            Some(bars) => bars.suspend(work),
             None => work(),
         }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -16,6 +16,7 @@ use crate::{
         Collected, Collector,
         aks::AskAzure,
         debug::Consent,
+        missing,
         opening::{self, Asked},
         preflight,
         progress::Progress,
@@ -298,15 +299,18 @@ pub fn show(collected: &Collected, printer: Printer) {
     for (table, sum) in &collected.tables {
         printer.text(format!("{table:<24} {:>10} rows in {} parts", sum.rows, sum.parts));
     }
-    let gaps: Vec<_> = collected.gaps.iter().filter(|gap| gap.state.is_gap()).collect();
-    for gap in gaps.iter().take(SHOWN) {
-        printer.text(format!("missing: {} {}: {}", gap.state.name(), printable(&gap.object), printable(&gap.reason)));
+    let groups = missing::groups(&collected.gaps);
+    for group in groups.iter().take(SHOWN) {
+        let (object, reason) = (printable(&group.first.object), printable(&group.first.reason));
+        let more = if group.count > 1 { format!(" and {} more", group.count - 1) } else { String::new() };
+        printer.text(format!("missing: {} {} {object}{more}: {reason}", group.first.source, group.first.state.name()));
+        printer.text(format!("         fix: {}", group.fix));
     }
-    if gaps.len() > SHOWN {
-        printer.text(format!("missing: {} more; `kubectl forensys inspect {}`", gaps.len() - SHOWN, collected.bundle));
-    }
-    if gaps.iter().any(|gap| gap.state == crate::bundle::State::Denied) {
-        printer.note("rights are missing: ask for those in plugin/rbac/, or narrow the scope with -n; what is allowed was collected");
+    let notes = collected.gaps.iter().filter(|gap| !gap.state.is_gap()).count();
+    if groups.len() > SHOWN || notes > 0 {
+        let more = groups.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!("{more} more kinds of gaps and ") } else { String::new() };
+        printer.text(format!("{more}{notes} notes: `kubectl forensys inspect {}`", collected.bundle));
     }
     printer.text(format!("bundle:  {}", collected.bundle));
     printer.text(format!("SHA-256 of manifest.json: {}", collected.manifest_sha256));
@@ -315,7 +319,7 @@ pub fn show(collected: &Collected, printer: Printer) {
     }
 }
 
-/// Gaps shown before the rest is left to `inspect`.
+/// Kinds of gaps shown before the rest is left to `inspect`.
 const SHOWN: usize = 20;
 
 #[cfg(test)]
