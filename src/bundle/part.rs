@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufWriter, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use super::{digest::Hasher, journal::PartEntry};
@@ -35,7 +35,6 @@ enum Encoder {
 /// A file being written.
 pub(super) struct PartWriter {
     entry: PartEntry,
-    path: PathBuf,
     encoder: Encoder,
 }
 
@@ -47,7 +46,7 @@ impl PartWriter {
             fs_err::create_dir_all(parent)?;
         }
         let file = Digesting { file: fs_err::File::create(&full)?, hasher: Hasher::default() };
-        Self::over(file, full, PartEntry { path, table, bytes: 0, rows: 0, sha256: String::new() })
+        Self::over(file, PartEntry { path, table, bytes: 0, rows: 0, sha256: String::new() })
     }
 
     /// Goes on at the end of a part that holds `entry.rows` whole lines.
@@ -55,17 +54,17 @@ impl PartWriter {
         let full = dir.join(&entry.path);
         let hasher = super::digest::hasher_of(&full)?;
         let file = Digesting { file: fs_err::OpenOptions::new().append(true).open(&full)?, hasher };
-        Self::over(file, full, entry)
+        Self::over(file, entry)
     }
 
-    fn over(file: Digesting, path: PathBuf, entry: PartEntry) -> std::io::Result<Self> {
+    fn over(file: Digesting, entry: PartEntry) -> std::io::Result<Self> {
         let buffer = BufWriter::with_capacity(BUFFER, file);
         let encoder = if entry.path.ends_with(".zst") {
             Encoder::Zstd(Box::new(zstd::Encoder::new(buffer, 1)?))
         } else {
             Encoder::Plain(buffer)
         };
-        Ok(Self { entry, path, encoder })
+        Ok(Self { entry, encoder })
     }
 
     pub(super) fn write(&mut self, bytes: &[u8], rows: u64) -> std::io::Result<()> {
@@ -74,7 +73,6 @@ impl PartWriter {
             Encoder::Plain(file) => file.write_all(bytes),
             Encoder::Zstd(file) => file.write_all(bytes),
         }
-        .map_err(|error| std::io::Error::new(error.kind(), format!("writing {}: {error}", self.path.display())))
     }
 
     /// Hands what is buffered to the system, so that it survives the end of this process. What is compressed stays behind.

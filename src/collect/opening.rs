@@ -139,7 +139,28 @@ async fn identity(cluster: &Cluster) -> Option<String> {
 }
 
 fn operator() -> Operator {
-    let login = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+    let named = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let login = named.filter(|name| !name.is_empty()).or_else(login_of_process).unwrap_or_default();
     let host = hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Operator { login, host, cluster_user: None }
+}
+
+/// The login name of the user that this process runs as, where the environment does not say: from its id and `/etc/passwd`.
+#[cfg(unix)]
+fn login_of_process() -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let uid = fs_err::metadata("/proc/self").ok()?.uid();
+    let users = fs_err::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
+    });
+    Some(name.unwrap_or_else(|| format!("uid {uid}")))
+}
+
+/// Windows sets the name in the environment.
+#[cfg(not(unix))]
+fn login_of_process() -> Option<String> {
+    None
 }

@@ -28,6 +28,7 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
     let word = match (found.ok, found.status) {
         (true, Some(SealStatus::Interrupted)) => "intact; the collection was interrupted and can be resumed",
         (true, _) => "intact",
+        (false, None) if found.problems.len() == 1 => "not sealed; what is there is what was journalled",
         (false, _) => "NOT what was collected",
     };
     printer.text(format!("{} files, {}: {word}", found.files, size(found.bytes)));

@@ -8,6 +8,8 @@ mod assembler;
 mod cri;
 mod overlap;
 mod renderer;
+#[cfg(test)]
+mod traps;
 
 pub use assembler::{Assembler, Line, Sink};
 pub use cri::CriText;

@@ -175,9 +175,9 @@ pub fn append_json_string(out: &mut Vec<u8>, text: &str) {
 
 /// How many bytes at the beginning stand for themselves in a JSON string.
 fn plain_prefix(bytes: &[u8]) -> usize {
-    let whole = bytes.chunks_exact(8).take_while(|word| !has_special(word)).count() * 8;
-    let rest = bytes.get(whole..).unwrap_or_default();
-    whole + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
+    let plain = bytes.chunks_exact(8).take_while(|word| !has_special(word)).count() * 8;
+    let rest = bytes.get(plain..).unwrap_or_default();
+    plain + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
 }
 
 fn is_special(byte: u8) -> bool {

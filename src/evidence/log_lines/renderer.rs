@@ -161,8 +161,11 @@ impl LineRenderer {
     }
 
     fn append(&mut self, line: &Line<'_>, id: &str) {
-        let text = String::from_utf8_lossy(line.message);
-        let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
+        // Checking first is much faster than the lossy conversion, and nearly every line is text.
+        let (text, is_text) = match std::str::from_utf8(line.message) {
+            Ok(text) => (std::borrow::Cow::Borrowed(text), true),
+            Err(_) => (String::from_utf8_lossy(line.message), false),
+        };
         match self.time {
             // As printed: the kubelet's own text is RFC 3339, and need not be made anew from the moment that it names.
             Some(_) if self.time_text.ends_with('Z') => Envelope::append_time_text(&mut self.rows, &self.time_text),
@@ -296,10 +299,9 @@ fn first_half(digest: &[u8]) -> [u8; 16] {
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |&digit| char::from(digit));
-    let mut text = String::with_capacity(bytes.len() * 2);
-    bytes.iter().for_each(|&byte| text.extend([digit(byte >> 4), digit(byte & 15)]));
-    text
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+    let text: Vec<u8> = bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -61,6 +61,47 @@ fn a_killed_collection_resumes_to_the_same_records() {
     resumes_to_the_same_records(&valve, &bundle);
 }
 
+/// How often a collection is killed.
+const KILLS: usize = 20;
+
+#[test]
+#[ignore = "needs the cluster of tests/cluster/run"]
+fn a_collection_that_is_killed_again_and_again_ends_with_the_same_records() {
+    let seed =
+        std::env::var("FORENSYS_KILL_SEED").map_or_else(|_| std::process::id().into(), |seed| seed.parse().unwrap());
+    println!("seed {seed}; again with FORENSYS_KILL_SEED={seed}");
+    let mut chance: u64 = seed;
+    let mut bytes = || {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        20_000 + usize::try_from(chance >> 33).unwrap() % 400_000
+    };
+    let bundle = place("killed-often");
+    let valve = Valve::new(bytes());
+    let kubeconfig = valve.kubeconfig(&bundle.with_extension("kubeconfig"));
+    let mut kills = 0;
+    while kills < KILLS {
+        let mut command = if bundle.join("run.json").exists() {
+            let mut command = kubectl(&kubeconfig);
+            command.args(["forensys", "collect", "--resume"]).arg(&bundle);
+            command
+        } else {
+            // A kill before the bundle began leaves nothing that could be gone on with.
+            if bundle.exists() {
+                fs_err::remove_dir_all(&bundle).unwrap();
+            }
+            collect(&kubeconfig, &bundle)
+        };
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        eventually("the gate's closing", || valve.is_shut() || child.try_wait().unwrap().is_some());
+        assert!(child.try_wait().unwrap().is_none(), "it ended after {kills} kills: let less pass at a time");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        valve.allow(bytes());
+    }
+    resumes_to_the_same_records(&valve, &bundle);
+}
+
 #[test]
 #[ignore = "needs the cluster of tests/cluster/run"]
 fn an_interrupted_collection_is_sealed_as_such_and_resumes() {

@@ -53,6 +53,17 @@ impl Valve {
         drop(self.gate.changed.wait_while(state, |state| !state.waiting).unwrap());
     }
 
+    /// Lets so many bytes more pass, and shuts again.
+    pub(super) fn allow(&self, bytes: usize) {
+        *self.gate.state.lock().unwrap() = State { left: Some(bytes), waiting: false };
+        self.gate.changed.notify_all();
+    }
+
+    /// Whether something waits at the gate.
+    pub(super) fn is_shut(&self) -> bool {
+        self.gate.state.lock().unwrap().waiting
+    }
+
     /// Lets everything pass from now on.
     pub(super) fn open(&self) {
         self.gate.state.lock().unwrap().left = None;
