@@ -3,6 +3,8 @@
 //! An instance is a container id. A container may be specified without a status (pending) and have a status
 //! although the pod has failed; both count.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateTerminated, ContainerStatus, EphemeralContainer, Pod,
@@ -74,32 +76,32 @@ crate::table! {
 }
 
 /// A container of any of the three lists, in the words of one.
-pub(super) struct Specified {
+pub(super) struct Specified<'a> {
     /// `init`, `sidecar`, `app` or `ephemeral`.
     pub kind: &'static str,
     /// Path of the list in the pod.
     pub field: &'static str,
     /// The container.
-    pub container: Container,
+    pub container: Cow<'a, Container>,
 }
 
 /// Every specified container of a pod.
-pub(super) fn specified(pod: &Pod) -> Vec<Specified> {
+pub(super) fn specified(pod: &Pod) -> Vec<Specified<'_>> {
     let Some(spec) = &pod.spec else { return Vec::new() };
     let init = spec.init_containers.iter().flatten().map(|container| Specified {
         kind: init_type(container),
         field: "spec.initContainers",
-        container: container.clone(),
+        container: Cow::Borrowed(container),
     });
     let app = spec.containers.iter().map(|container| Specified {
         kind: "app",
         field: "spec.containers",
-        container: container.clone(),
+        container: Cow::Borrowed(container),
     });
     let ephemeral = spec.ephemeral_containers.iter().flatten().map(|container| Specified {
         kind: "ephemeral",
         field: "spec.ephemeralContainers",
-        container: as_container(container),
+        container: Cow::Owned(as_container(container)),
     });
     init.chain(app).chain(ephemeral).collect()
 }
@@ -157,7 +159,7 @@ fn status_of<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
 
 fn instances(
     pod: &Pod,
-    specified: Option<&Specified>,
+    specified: Option<&Specified<'_>>,
     status: Option<&ContainerStatus>,
     name: &str,
 ) -> Vec<ContainerRow> {
@@ -186,8 +188,9 @@ fn instances(
     rows
 }
 
-fn base(pod: &Pod, specified: Option<&Specified>, name: &str) -> ContainerRow {
-    let container = specified.map(|specified| specified.container.clone()).unwrap_or_default();
+fn base(pod: &Pod, specified: Option<&Specified<'_>>, name: &str) -> ContainerRow {
+    let unknown = Container::default();
+    let container = specified.map_or(&unknown, |specified| &*specified.container);
     let handlers = serde_json::json!({
         "livenessProbe": container.liveness_probe,
         "readinessProbe": container.readiness_probe,
@@ -201,12 +204,12 @@ fn base(pod: &Pod, specified: Option<&Specified>, name: &str) -> ContainerRow {
         pod_uid: pod.metadata.uid.clone().unwrap_or_default(),
         container_name: name.to_owned(),
         container_type: specified.map_or("unknown", |specified| specified.kind).to_owned(),
-        image: container.image,
+        image: container.image.clone(),
         command: identity::json(&container.command),
         args: identity::json(&container.args),
         env: identity::json(&container.env),
         env_from: identity::json(&container.env_from),
-        working_dir: container.working_dir,
+        working_dir: container.working_dir.clone(),
         ports: identity::json(&container.ports),
         volume_mounts: identity::json(&container.volume_mounts),
         security_context: identity::json(&container.security_context),

@@ -1,7 +1,7 @@
 //! Pods: one list that feeds the inventories of pods and containers and the suspicious settings.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
 
 use super::{Listing, Source, containers, identity, read, suspicious_pods};
 use crate::{bundle::Unit, cluster::Resource};
@@ -123,32 +123,33 @@ pub fn push_vanished(pod: &Pod, seen: Timestamp, unit: &mut Unit) -> anyhow::Res
 /// The row of a pod.
 pub fn row(pod: &Pod) -> PodRow {
     let metadata = &pod.metadata;
-    let spec = pod.spec.clone().unwrap_or_default();
-    let status = pod.status.clone().unwrap_or_default();
+    let (no_spec, no_status) = (PodSpec::default(), PodStatus::default());
+    let spec = pod.spec.as_ref().unwrap_or(&no_spec);
+    let status = pod.status.as_ref().unwrap_or(&no_status);
     let (owner_kind, owner_name) = identity::owner(metadata);
     PodRow {
         namespace: metadata.namespace.clone(),
         pod_name: metadata.name.clone(),
         pod_uid: metadata.uid.clone(),
-        node_name: spec.node_name,
-        phase: status.phase,
-        status_reason: status.reason,
-        status_message: status.message,
-        service_account: spec.service_account_name,
+        node_name: spec.node_name.clone(),
+        phase: status.phase.clone(),
+        status_reason: status.reason.clone(),
+        status_message: status.message.clone(),
+        service_account: spec.service_account_name.clone(),
         automount_service_account_token: spec.automount_service_account_token,
         owner_kind,
         owner_name,
-        pod_ip: status.pod_ip,
-        host_ip: status.host_ip,
+        pod_ip: status.pod_ip.clone(),
+        host_ip: status.host_ip.clone(),
         host_network: spec.host_network,
         host_pid: spec.host_pid,
         host_ipc: spec.host_ipc,
         share_process_namespace: spec.share_process_namespace,
-        qos_class: status.qos_class,
-        priority_class: spec.priority_class_name,
-        restart_policy: spec.restart_policy,
-        scheduler_name: spec.scheduler_name,
-        runtime_class: spec.runtime_class_name,
+        qos_class: status.qos_class.clone(),
+        priority_class: spec.priority_class_name.clone(),
+        restart_policy: spec.restart_policy.clone(),
+        scheduler_name: spec.scheduler_name.clone(),
+        runtime_class: spec.runtime_class_name.clone(),
         security_context: identity::json(&spec.security_context),
         volumes: identity::json(&spec.volumes),
         tolerations: identity::json(&spec.tolerations),

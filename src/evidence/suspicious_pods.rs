@@ -143,7 +143,7 @@ fn base(pod: &Pod) -> SuspiciousPodRow {
     }
 }
 
-fn of_container(pod: &Pod, specified: &Specified) -> SuspiciousPodRow {
+fn of_container(pod: &Pod, specified: &Specified<'_>) -> SuspiciousPodRow {
     SuspiciousPodRow {
         container_name: Some(specified.container.name.clone()),
         container_type: Some(specified.kind.to_owned()),
