@@ -25,7 +25,7 @@ pub(super) fn adopt(
     attempt: u32,
 ) -> anyhow::Result<Vec<JournalLine>> {
     let known: BTreeSet<&str> = units.values().flat_map(|line| &line.parts).map(|part| part.path.as_str()).collect();
-    let mut adopted = Vec::new();
+    let mut adopted = grown(dir, units, attempt)?;
     for path in files_below(dir)? {
         let is_part = path.starts_with("tables/") || path.starts_with("raw/");
         if !is_part || known.contains(path.as_str()) {
@@ -49,6 +49,30 @@ pub(super) fn adopt(
         });
     }
     Ok(adopted)
+}
+
+/// The units whose parts are longer or shorter than the journal says: they were gone on with when the program ended. In a bundle that was
+/// sealed since, nothing was: there a difference is for `verify` to tell.
+fn grown(dir: &Path, units: &BTreeMap<String, JournalLine>, attempt: u32) -> anyhow::Result<Vec<JournalLine>> {
+    if dir.join("manifest.json").exists() {
+        return Ok(Vec::new());
+    }
+    let differs = |part: &PartEntry| {
+        can_go_on(&part.path) && fs_err::metadata(dir.join(&part.path)).is_ok_and(|file| file.len() != part.bytes)
+    };
+    let mut changed = Vec::new();
+    for line in units.values().filter(|line| line.parts.iter().any(differs)) {
+        let mut line = line.clone();
+        for part in line.parts.iter_mut().filter(|part| differs(part)) {
+            part.rows = cut_to_whole_rows(&dir.join(&part.path))?;
+            (part.bytes, part.sha256) = digest::of_file(&dir.join(&part.path))?;
+        }
+        line.state = State::Interrupted;
+        line.reason = Some("the program ended while this was being read on".to_owned());
+        line.attempt = attempt;
+        changed.push(line);
+    }
+    Ok(changed)
 }
 
 /// The parts that may be read on, by path.
@@ -89,4 +113,41 @@ fn cut_to_whole_rows(path: &Path) -> anyhow::Result<u64> {
     drop(lines);
     fs_err::OpenOptions::new().write(true).open(path)?.set_len(whole)?;
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_was_gone_on_with_after_it_was_journalled_is_counted_anew_and_cut_to_whole_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = "tables/kubelogs_CL/p/c/0.jsonl";
+        fs_err::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();
+        fs_err::write(folder.path().join(path), "{\"a\":1}\n{\"a\":2}\n{\"a\"").unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let part =
+            PartEntry { path: path.into(), table: Some("kubelogs_CL".into()), bytes: 8, rows: 1, sha256: "old".into() };
+        let line = JournalLine {
+            unit: "logs/p/c/0".into(),
+            source: "logs".into(),
+            object: "p".into(),
+            state: State::Complete,
+            reason: None,
+            attempt: 1,
+            started: now,
+            ended: now,
+            parts: vec![part],
+            coverage: Coverage::default(),
+        };
+        let units = BTreeMap::from([(line.unit.clone(), line)]);
+        let adopted = adopt(folder.path(), &units, 2).unwrap();
+        assert_eq!(adopted.len(), 1);
+        assert_eq!(
+            (adopted[0].state, adopted[0].parts[0].rows, adopted[0].parts[0].bytes),
+            (State::Interrupted, 2, 16)
+        );
+        let whole = fs_err::read_to_string(folder.path().join(path)).unwrap();
+        assert_eq!(whole, "{\"a\":1}\n{\"a\":2}\n");
+    }
 }

@@ -17,6 +17,9 @@ const ATTEMPTS: u32 = 4;
 /// No answer body of a list or an error is read beyond this.
 const LARGEST_BODY: usize = 512 * 1024 * 1024;
 
+/// How long the body of a list or an error may take: a server that stalls must not hold up the run.
+const LONGEST_READ: Duration = Duration::from_secs(120);
+
 impl Cluster {
     /// Sends a GET until it is answered well, waiting between attempts as the server asks or twice as long each time.
     pub(super) async fn get(&self, target: &str, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
@@ -83,10 +86,12 @@ impl Cluster {
 
 /// Reads a whole body, up to a bound.
 pub(super) async fn read_body(response: Response<Body>) -> Result<Bytes, Problem> {
-    http_body_util::Limited::new(response.into_body(), LARGEST_BODY)
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes)
+    let body = http_body_util::Limited::new(response.into_body(), LARGEST_BODY).collect();
+    let read = tokio::time::timeout(LONGEST_READ, body).await.map_err(|_| {
+        let seconds = LONGEST_READ.as_secs();
+        Problem::new(ProblemKind::Unreachable, format!("the answer did not end within {seconds} s"))
+    })?;
+    read.map(http_body_util::Collected::to_bytes)
         .map_err(|error| Problem::new(ProblemKind::Unreachable, format!("the answer broke off: {error}")))
 }
 

@@ -1,7 +1,7 @@
 //! How much of a log was there to be read. The log endpoint serves the newest file of a container only: what was rotated before is not in
 //! it, and nothing in the answer says so. Pure.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     bundle::{Coverage, Window},
@@ -24,13 +24,18 @@ pub(super) enum Beginning {
     Rotated(String),
 }
 
+/// The moment from which lines could be there and were asked for.
+fn asked_from(started: Timestamp, window: Window) -> Timestamp {
+    window.since.map_or(started, |since| since.max(started))
+}
+
 /// Judges a log that was read to its end.
 pub(super) fn beginning(coverage: &Coverage, window: Window) -> Beginning {
     let (Some(first), Some(last), Some(started)) = (coverage.first, coverage.last, coverage.started) else {
         return Beginning::Whole;
     };
-    let missing = first.duration_since(started);
-    if missing < SOON || window.since.is_some_and(|since| since > started) {
+    let missing = first.duration_since(asked_from(started, window));
+    if missing < SOON {
         return Beginning::Whole;
     }
     let seen = last.duration_since(first).as_secs_f64().max(1.0);
@@ -49,9 +54,8 @@ pub(super) fn beginning(coverage: &Coverage, window: Window) -> Beginning {
 /// Why what the files of the node hold is not all: the oldest of several begins long after the container.
 pub(super) fn gone_from_node(coverage: &Coverage, window: Window) -> Option<String> {
     let (first, started) = (coverage.first?, coverage.started?);
-    let missing = first.duration_since(started);
-    let is_asked_for = window.since.is_none_or(|since| since <= started);
-    (missing >= SOON && is_asked_for).then(|| {
+    let missing = first.duration_since(asked_from(started, window));
+    (missing >= SOON).then(|| {
         format!(
             "the oldest file of the node begins at {first}, {} s after its container: older ones are gone",
             missing.as_secs()

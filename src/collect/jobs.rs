@@ -81,10 +81,17 @@ pub(super) async fn run(
     reading.announce();
     reading.until(others).await?;
     let not_begun = std::mem::take(&mut reading.not_begun);
-    not_begun.into_values().for_each(|job| reading.schedule(job));
+    for (key, job) in not_begun {
+        reading.planned.insert(key);
+        reading.schedule(job);
+    }
     reading.until(std::future::ready(())).await?;
-    let again = std::mem::take(&mut reading.again);
-    if !again.is_empty() && !collector.stop.is_cancelled() {
+    let mut again = std::mem::take(&mut reading.again);
+    if collector.stop.is_cancelled() {
+        // What was put off and never tried has to stand in the journal all the same.
+        again.retain(|job| !job.was_tried(collector));
+    }
+    if !again.is_empty() {
         collector.progress.again(again.len());
         reading.is_last = true;
         reading.silences.clear();
@@ -184,6 +191,11 @@ impl<'a> Reading<'a> {
         let (mut others_ended, mut broken) = (false, None);
         loop {
             self.start();
+            // What a watch found last is planned before the end is judged.
+            while let Ok(targets) = self.found.try_recv() {
+                self.plan(targets);
+            }
+            self.start();
             if others_ended && self.schedule.is_idle() {
                 return broken.map_or(Ok(()), Err);
             }
@@ -268,7 +280,11 @@ impl Job {
 
     fn is_done(&self, collector: &Collector) -> bool {
         let path = self.target.path();
-        collector.writer.is_done(self.source.name(), &path.iter().map(String::as_str).collect::<Vec<_>>())
+        let state = collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str));
+        // What had not begun when an earlier attempt ended may have begun since.
+        let may_have_begun =
+            self.source == Source::Logs && state == Some(State::Unsupported) && self.target.container_id.is_some();
+        state.is_some_and(State::is_final) && !may_have_begun
     }
 
     fn is_wanted(&self, collector: &Collector) -> bool {

@@ -50,14 +50,14 @@ impl Collector {
         let path = target.path();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let mut unit = self.writer.unit(Source::Logs.name(), target.object(), &path);
-        if let Some(reason) = target.without_log() {
-            return self.finish_log(unit, Outcome::new(State::Unsupported, reason), Done::Ended).await;
-        }
         let mut overlap = Overlap::default();
         let goes_on = unit.continue_part(LOG_TABLE, &mut |row| overlap.add(row))?;
         if self.stop.is_cancelled() {
             let outcome = Outcome::new(State::Interrupted, "stopped before it was read");
             return self.finish_log(unit, outcome, Done::Ended).await;
+        }
+        if let Some(reason) = target.without_log() {
+            return self.finish_log(unit, Outcome::new(State::Unsupported, reason), Done::Ended).await;
         }
         let mut reading = Reading { collector: self, target, unit, seen: Seen::default(), bytes: 0 };
         let ending = match reading.read_on(goes_on.then_some(overlap)).await? {

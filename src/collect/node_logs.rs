@@ -25,6 +25,8 @@ use crate::{
 /// Name of what was, or may have been, before the files that are there; no file is called so.
 pub(super) const OLDER: &str = "_older";
 
+/// Compressed bytes that are decompressed at a time.
+const PIECE: usize = 4096;
 /// The longest list of files that is read.
 const LONGEST_LIST: usize = 1024 * 1024;
 
@@ -150,14 +152,18 @@ impl Collector {
             received += bytes.len() as u64;
             self.progress.bytes(bytes.len() as u64);
             if is_compressed {
-                if let Err(error) = plain.write_all(&bytes) {
-                    return Ok(Err(Problem::new(
-                        ProblemKind::Refused,
-                        format!("the file cannot be decompressed: {error}"),
-                    )));
+                // In small pieces: a piece may become a thousand times as long.
+                for piece in bytes.chunks(PIECE) {
+                    if let Err(error) = plain.write_all(piece) {
+                        return Ok(Err(Problem::new(
+                            ProblemKind::Refused,
+                            format!("the file cannot be decompressed: {error}"),
+                        )));
+                    }
+                    assembler.push(cri.push(plain.get_ref()), renderer)?;
+                    plain.get_mut().clear();
+                    renderer.take(&mut |rows, count| unit.append(LOG_TABLE, rows, count))?;
                 }
-                assembler.push(cri.push(plain.get_ref()), renderer)?;
-                plain.get_mut().clear();
             } else {
                 assembler.push(cri.push(&bytes), renderer)?;
             }

@@ -40,6 +40,9 @@ const MOST_SCOPES: usize = 50;
 /// How often a watch that breaks is begun again before it is given up.
 const ATTEMPTS: u32 = 5;
 
+/// A server that ends a watch at once is not asked again at once.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// The watches under way.
 pub(super) struct Watching {
     stop: CancellationToken,
@@ -205,22 +208,37 @@ impl Watcher {
             };
             match ended {
                 Ok(Ended::Stopped) => return Ok(Ok(())),
-                Ok(Ended::ByServer) => failures = 0,
+                Ok(Ended::ByServer) => {
+                    failures = 0;
+                    if self.pause(PAUSE).await {
+                        return Ok(Ok(()));
+                    }
+                }
                 Err(problem) if problem.kind == ProblemKind::Gone => {
                     self.unseen = Some(format!("for a while no change was seen: {problem}"));
                     if let Err(problem) = self.catch_up(unit).await? {
                         return Ok(Err(problem));
                     }
+                    if self.pause(PAUSE).await {
+                        return Ok(Ok(()));
+                    }
                 }
                 Err(problem) if problem.is_transient() && failures < ATTEMPTS => {
                     failures += 1;
-                    tokio::select! {
-                        () = tokio::time::sleep(Duration::from_millis(200 << failures)) => {}
-                        () = self.stopped() => return Ok(Ok(())),
+                    if self.pause(Duration::from_millis(200 << failures)).await {
+                        return Ok(Ok(()));
                     }
                 }
                 Err(problem) => return Ok(Err(problem)),
             }
+        }
+    }
+
+    /// Waits before the watch is begun again. True when it is to stop instead.
+    async fn pause(&self, pause: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => false,
+            () = self.stopped() => true,
         }
     }
 

@@ -17,8 +17,9 @@ const STRETCH: SignedDuration = SignedDuration::from_secs(3);
 
 #[derive(Deserialize)]
 struct Kept {
-    #[serde(rename = "TimeGenerated")]
-    time: Timestamp,
+    /// The line's own time; none for one that came before the first: reading cannot go on from there.
+    #[serde(rename = "EventTime")]
+    time: Option<Timestamp>,
     #[serde(rename = "RecordId")]
     record: String,
 }
@@ -26,15 +27,15 @@ struct Kept {
 impl Overlap {
     /// Takes a row that was kept, in the order of the log.
     pub fn add(&mut self, row: &[u8]) {
-        let Ok(kept) = serde_json::from_slice::<Kept>(row) else { return };
-        let last = self.last.map_or(kept.time, |last| last.max(kept.time));
+        let Ok(Kept { time: Some(time), record }) = serde_json::from_slice::<Kept>(row) else { return };
+        let last = self.last.map_or(time, |last| last.max(time));
         if self.last.is_none_or(|before| last.duration_since(before) > SignedDuration::from_secs(1))
             || self.recent.len() > 100_000
         {
             self.recent.retain(|(time, _)| last.duration_since(*time) <= STRETCH);
         }
         self.last = Some(last);
-        self.recent.push((kept.time, kept.record));
+        self.recent.push((time, record));
     }
 
     /// Time of the youngest line kept: reading goes on from there.

@@ -14,6 +14,7 @@ const BEFORE_THE_CUT: usize = 1_500_000;
 
 /// Starts a collection that gets stuck in the middle, with something in its journal.
 fn stuck(valve: &Valve, bundle: &Path) -> Child {
+    std::sync::LazyLock::force(&ADMIN);
     let kubeconfig = valve.kubeconfig(&bundle.with_extension("kubeconfig"));
     let child = collect(&kubeconfig, bundle).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     valve.wait_until_shut();
@@ -75,6 +76,7 @@ fn a_collection_that_is_killed_again_and_again_ends_with_the_same_records() {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         20_000 + usize::try_from(chance >> 33).unwrap() % 400_000
     };
+    std::sync::LazyLock::force(&ADMIN);
     let bundle = place("killed-often");
     let valve = Valve::new(bytes());
     let kubeconfig = valve.kubeconfig(&bundle.with_extension("kubeconfig"));

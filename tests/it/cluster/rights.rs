@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     audit::record_matches_audit_log,
-    harness::{Collected, Ended, collect, kubeconfig, kubectl, kubectl_json, place, text},
+    harness::{Collected, Ended, collect, eventually, kubeconfig, kubectl, kubectl_json, place, text},
 };
 
 const NAMESPACE: &str = "rights";
@@ -57,6 +57,15 @@ fn account(name: &str, levels: &[&str]) {
     }
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
     admin(&["apply", "-f", "-"], &list.to_string());
+}
+
+/// Makes the accounts. Collections that are compared with each other want them to be there before the first.
+pub(super) fn accounts() {
+    account("core", &["core"]);
+    account("exec", &["core", "exec"]);
+    eventually("the default account of the namespace", || {
+        kubectl_json(&["get", "serviceaccounts", "-n", NAMESPACE])["items"].as_array().is_some_and(|all| all.len() == 3)
+    });
 }
 
 /// A kubeconfig beside the bundle that signs in as the account.
