@@ -177,7 +177,7 @@ impl Unit {
     /// by `visit`; false when there is no such part.
     pub fn continue_part(&mut self, table: &'static Table, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
         let path = self.table_path(table);
-        let Some(left) = self.writer.interrupted_part(&self.full_name(), &path) else { return Ok(false) };
+        let Some(left) = self.writer.part_to_go_on(&self.full_name(), &path) else { return Ok(false) };
         self.go_on(path, left, visit)?;
         Ok(true)
     }

@@ -131,7 +131,7 @@ impl BundleWriter {
 
     /// Whether an earlier attempt brought the unit to an end that needs no repetition.
     pub fn is_done(&self, source: &str, path: &[&str]) -> bool {
-        self.with_units(|units| units.get(&Unit::name(source, path)).is_some_and(|line| line.state.is_final()))
+        self.state(source, path).is_some_and(State::is_final)
     }
 
     /// How a unit last ended, where it ever did.
@@ -147,8 +147,8 @@ impl BundleWriter {
     /// Whether any unit whose name begins with `prefix`, but for the one called `except`, came to an end that needs no repetition.
     pub fn any_done_below(&self, prefix: &str, except: &str) -> bool {
         self.with_units(|units| {
-            let below = units.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix));
-            below.into_iter().any(|(name, line)| name != except && line.state.is_final())
+            let mut below = units.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix));
+            below.any(|(name, line)| name != except && line.state.is_final())
         })
     }
 
@@ -182,13 +182,7 @@ impl BundleWriter {
         Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
     }
 
-    /// The part at a path that a unit may read on: it left it unfinished, in this attempt or an earlier one.
-    pub(super) fn interrupted_part(&self, unit: &str, path: &str) -> Option<PartEntry> {
-        let own = self.earlier_parts(unit).into_iter().find(|part| part.path == path);
-        own.or_else(|| self.0.interrupted.get(path).cloned())
-    }
-
-    /// The part at a path that a unit goes on writing although it ended before, however it ended.
+    /// The part at a path that a unit may go on in, however it ended before, in this attempt or an earlier one.
     pub(super) fn part_to_go_on(&self, unit: &str, path: &str) -> Option<PartEntry> {
         let own = |units: &BTreeMap<String, JournalLine>| {
             units.get(unit).and_then(|line| line.parts.iter().find(|part| part.path == path).cloned())

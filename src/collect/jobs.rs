@@ -190,7 +190,6 @@ impl<'a> Reading<'a> {
         let mut others = std::pin::pin!(others);
         let (mut others_ended, mut broken) = (false, None);
         loop {
-            self.start();
             // What a watch found last is planned before the end is judged.
             while let Ok(targets) = self.found.try_recv() {
                 self.plan(targets);

@@ -8,10 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use tokio::{
-    sync::mpsc,
-    task::{JoinError, JoinSet},
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -110,14 +107,10 @@ impl Watching {
         while let Some(ended) = self.tasks.join_next().await {
             match ended {
                 Ok(ended) => ended?,
-                Err(error) => self.note_defect(collector, &error).await?,
+                Err(error) => collector.note_panic("a watch", &error).await?,
             }
         }
         Ok(())
-    }
-
-    async fn note_defect(&self, collector: &Collector, error: &JoinError) -> anyhow::Result<()> {
-        collector.note_panic("a watch", error).await
     }
 }
 

@@ -6,7 +6,7 @@ mod deployments;
 mod faults;
 mod groups;
 mod ingestion;
-mod provision;
+pub(crate) mod provision;
 mod roles;
 mod rules;
 mod sign_in;

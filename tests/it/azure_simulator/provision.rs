@@ -41,7 +41,7 @@ pub(super) fn session(azure: &Azure, folder: &TempDir, auth: AzureAuth) -> Azure
     AzureSession::open(cloud, &settings).unwrap()
 }
 
-pub(super) fn wanted(azure: &Azure) -> provision::Settings {
+pub(crate) fn wanted(azure: &Azure) -> provision::Settings {
     let credentials = azure.credentials();
     provision::Settings {
         subscription: credentials.subscription_id.clone(),

@@ -9,7 +9,7 @@ use forensys::{
     command::{ExitStatus, upload},
     demo::azure::{Azure, Lags, Settings},
     evidence::{events::EventRow, service_accounts::ServiceAccountRow},
-    provision::{self, Principal},
+    provision,
     table::Row,
     ui::{Output, Printer},
     upload::{Client, Options},
@@ -17,6 +17,7 @@ use forensys::{
 use serde_json::{Value, json};
 
 use super::evidence::{Clock, lines, run_file};
+use crate::azure_simulator::provision::wanted;
 
 #[derive(clap::Parser)]
 struct Line {
@@ -39,23 +40,9 @@ pub(super) fn session(azure: &Azure, cloud: &Path) -> AzureSession {
 }
 
 pub(super) async fn provision(azure: &Azure, session: &AzureSession, cloud: &Path, file: &Path) {
-    let credentials = azure.credentials();
     let arm = Arm::new(session.clone());
-    let wanted = provision::Settings {
-        subscription: credentials.subscription_id.clone(),
-        resource_group: "rg".to_owned(),
-        create_resource_group: true,
-        workspace: "logs".to_owned(),
-        endpoint: "dce".to_owned(),
-        location: Some("westeurope".to_owned()),
-        publisher: Some(Principal {
-            id: credentials.principal_object_id.clone(),
-            kind: Some("ServicePrincipal".to_owned()),
-        }),
-        ..provision::Settings::default()
-    };
     let tables = [EventRow::TABLE, ServiceAccountRow::TABLE];
-    let prepared = provision::prepare(&arm, wanted, &tables, file).await.unwrap();
+    let prepared = provision::prepare(&arm, wanted(azure), &tables, file).await.unwrap();
     provision::carry_out(&arm, &prepared, cloud.to_str().unwrap(), file, &|_| {}).await.unwrap();
 }
 

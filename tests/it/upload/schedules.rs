@@ -8,12 +8,13 @@ use forensys::{
     azure::{Arm, Pace, Sleeper},
     demo::azure::Lags,
     evidence::service_accounts::ServiceAccountRow,
-    provision::{self, Action, Principal, cleanup, deployment::Deployment},
+    provision::{self, Action, cleanup, deployment::Deployment},
     table::Row,
 };
 use serde_json::{Value, json};
 
 use super::faults::{ROWS, Stage, TABLE};
+use crate::azure_simulator::provision::wanted;
 
 const SCHEDULES: u64 = 200;
 const THREADS: u64 = 4;
@@ -103,25 +104,8 @@ fn lags(chance: &mut Chance) -> Lags {
     }
 }
 
-fn wanted(stage: &Stage) -> provision::Settings {
-    let credentials = stage.azure.credentials();
-    provision::Settings {
-        subscription: credentials.subscription_id.clone(),
-        resource_group: "rg".to_owned(),
-        create_resource_group: true,
-        workspace: "logs".to_owned(),
-        endpoint: "dce".to_owned(),
-        location: Some("westeurope".to_owned()),
-        publisher: Some(Principal {
-            id: credentials.principal_object_id.clone(),
-            kind: Some("ServicePrincipal".to_owned()),
-        }),
-        ..provision::Settings::default()
-    }
-}
-
 async fn prepare(stage: &Stage, arm: &Arm) -> anyhow::Result<provision::Prepared> {
-    provision::prepare(arm, wanted(stage), &[ServiceAccountRow::TABLE], &stage.file()).await
+    provision::prepare(arm, wanted(&stage.azure), &[ServiceAccountRow::TABLE], &stage.file()).await
 }
 
 async fn provision_once(stage: &Stage, arm: &Arm) -> anyhow::Result<()> {
@@ -174,7 +158,7 @@ async fn through(what: &str, lags: Lags, faults: &Value) {
         Ok(())
     })
     .await;
-    let group = wanted(&stage).resource_group_id();
+    let group = wanted(&stage.azure).resource_group_id();
     let left = repeat(what, async || Ok(arm.get(&group, "2025-04-01").await?)).await;
     assert_eq!(left, None, "{what}");
 }
