@@ -1,12 +1,14 @@
 //! Log bodies as frames of bytes, with an idle timeout: a kubelet that hangs must not hang the run.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
+use http_body::Frame;
 use http_body_util::BodyExt as _;
 use jiff::{SignedDuration, Timestamp};
 use kube::client::Body;
+use tokio::time::{Instant, Sleep};
 
 use super::{
     connect::Cluster,
@@ -76,16 +78,36 @@ impl NodeLogFile {
 /// A log body being read.
 pub struct LogStream {
     body: Body,
+    /// Runs out [`IDLE`] after it was set. It is set anew when it runs out, not with each of many frames.
+    alarm: Pin<Box<Sleep>>,
 }
 
 impl LogStream {
+    fn new(body: Body) -> Self {
+        Self { body, alarm: Box::pin(tokio::time::sleep(IDLE)) }
+    }
+
+    /// The next frame of the body, waited for no longer than [`IDLE`].
+    async fn frame(&mut self) -> Result<Option<Result<Frame<Bytes>, kube::Error>>, Problem> {
+        let asked = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                frame = self.body.frame() => return Ok(frame),
+                () = &mut self.alarm => {}
+            }
+            if asked.elapsed() >= IDLE {
+                let words = format!("the log said nothing for {} s", IDLE.as_secs());
+                return Err(Problem::new(ProblemKind::Unreachable, words));
+            }
+            self.alarm.as_mut().reset(asked + IDLE);
+        }
+    }
+
     /// The next bytes, or none at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
-            let frame = tokio::time::timeout(IDLE, self.body.frame()).await.map_err(|_| {
-                Problem::new(ProblemKind::Unreachable, format!("the log said nothing for {} s", IDLE.as_secs()))
-            })?;
-            match frame {
+            match self.frame().await? {
                 None => return Ok(None),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
@@ -116,7 +138,7 @@ impl Cluster {
         // Only the first member of a gzip body is decoded by the client, and log bodies may have several.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let response = self.get(target, &headers).await?;
-        Ok(LogStream { body: response.into_body() })
+        Ok(LogStream::new(response.into_body()))
     }
 }
 

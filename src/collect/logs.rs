@@ -177,10 +177,11 @@ impl Reading<'_> {
     async fn read(&mut self, mut stream: LogStream, renderer: &mut LineRenderer) -> anyhow::Result<Ending> {
         let mut head = Some(Vec::new());
         let mut assembler = Assembler::default();
+        let mut stopped = std::pin::pin!(self.collector.stop.cancelled());
         let ending = loop {
             let next = tokio::select! {
                 next = stream.next() => next,
-                () = self.collector.stop.cancelled() => break Ending::Stopped,
+                () = &mut stopped => break Ending::Stopped,
             };
             match next {
                 Ok(Some(bytes)) => {
@@ -194,7 +195,9 @@ impl Reading<'_> {
                         held => {
                             assembler.push(&held.unwrap_or_default(), renderer)?;
                             assembler.push(&bytes, renderer)?;
-                            self.write(renderer)?;
+                            if renderer.is_full() {
+                                self.write(renderer)?;
+                            }
                         }
                     }
                     if self.left() == Some(0) {

@@ -15,14 +15,15 @@ use crate::{
     table::Row as _,
 };
 
-/// What stands on every log line beside the line itself. All of it is in `pods_CL` and `containers_CL` anyway.
+/// What stands on every log line beside the line itself. All of it is in `pods_CL` and `containers_CL` once, so that by default no line
+/// carries it: disk, time and ingestion are paid for each line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogMetadata {
     /// Nothing
+    #[default]
     None,
     /// Image and labels
-    #[default]
     Labels,
     /// Image, labels and annotations
     Full,

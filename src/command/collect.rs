@@ -125,7 +125,7 @@ pub struct ScopeArgs {
     /// Image of that container; needs a shell
     #[arg(long, value_name = "IMAGE", requires = "debug_container")]
     pub debug_image: Option<String>,
-    /// What stands on every log line beside the line
+    /// Facts of pod and container that stand on every log line too, not in `pods_CL` and `containers_CL` alone
     #[arg(long, value_enum, default_value_t)]
     pub log_metadata: LogMetadata,
     /// The AKS cluster in Azure, when it is not found by itself

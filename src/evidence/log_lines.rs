@@ -6,6 +6,7 @@
 
 mod assembler;
 mod cri;
+mod moment;
 mod overlap;
 mod renderer;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{
     LogRow,
     assembler::{Line, Sink},
+    moment::Moments,
 };
 use crate::{
     bundle::Window,
@@ -64,6 +65,11 @@ impl Seen {
     }
 }
 
+/// So many bytes of rows make a write worth its while.
+const FULL: usize = 64 * 1024;
+/// Bytes that SHA-256 takes at a time (FIPS 180-4).
+const BLOCK: usize = 64;
+
 /// Renders the lines of one container instance into a buffer.
 pub struct LineRenderer {
     window: Window,
@@ -78,6 +84,7 @@ pub struct LineRenderer {
     is_continued: bool,
     time_text: String,
     time: Option<Timestamp>,
+    moments: Moments,
     /// What was seen at the current timestamp.
     ordinals: Ordinals,
     whole: Option<Sha256>,
@@ -92,26 +99,27 @@ impl LineRenderer {
         let mut head = Vec::new();
         envelope.append_constants(&mut head);
         head.extend_from_slice(b",\"RecordId\":\"");
-        let mut identity = Sha256::new();
-        for part in [LogRow::TABLE.name, &metadata.pod_uid, &metadata.container_id, "mixed"] {
-            identity.update((part.len() as u64).to_le_bytes());
-            identity.update(part.as_bytes());
-        }
         Self {
             window,
             head,
             tail: tail(metadata),
-            identity,
+            identity: identity(metadata),
             is_continued: known.is_some(),
             known: known.unwrap_or_default(),
             time_text: String::new(),
             time: None,
+            moments: Moments::default(),
             ordinals: Ordinals::default(),
             whole: None,
-            rows: Vec::with_capacity(64 * 1024),
+            rows: Vec::with_capacity(FULL * 2),
             pending: 0,
             seen: Seen::default(),
         }
+    }
+
+    /// Whether so much is rendered that it should be taken.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= FULL
     }
 
     /// Rows rendered since the last call, and how many.
@@ -134,7 +142,7 @@ impl LineRenderer {
         let Some(text) = line.timestamp.filter(|text| *text != self.time_text) else { return };
         self.time_text.clear();
         self.time_text.push_str(text);
-        self.time = text.parse().ok();
+        self.time = self.moments.parse(text);
         self.ordinals.clear();
         if self.seen.first.is_none() {
             self.seen.first = self.time;
@@ -143,24 +151,27 @@ impl LineRenderer {
     }
 
     /// The line's identity: equal lines at one timestamp are numbered.
-    fn record_id(&mut self, line: &Line<'_>) -> String {
+    fn record_id(&mut self, line: &Line<'_>) -> [u8; 32] {
         let mut hasher = self.identity.clone();
-        hasher.update((self.time_text.len() as u64).to_le_bytes());
         hasher.update(self.time_text.as_bytes());
-        hasher.update(line.chunk.map_or(u64::MAX, |chunk| chunk).to_le_bytes());
+        hasher.update(b"\n");
+        if let Some(chunk) = line.chunk {
+            hasher.update(chunk.to_string());
+        }
+        hasher.update(b"\n");
         hasher.update(line.message);
         let digest = first_half(&hasher.finalize());
         let ordinal = self.ordinals.next(digest);
         if ordinal == 1 {
-            return hex(&digest);
+            return hex(digest);
         }
         let mut hasher = Sha256::new();
         hasher.update(digest);
         hasher.update(ordinal.to_le_bytes());
-        hex(&first_half(&hasher.finalize()))
+        hex(first_half(&hasher.finalize()))
     }
 
-    fn append(&mut self, line: &Line<'_>, id: &str) {
+    fn append(&mut self, line: &Line<'_>, id: &[u8; 32], whole: Option<Sha256>) {
         // Checking first is much faster than the lossy conversion, and nearly every line is text.
         let (text, is_text) = match std::str::from_utf8(line.message) {
             Ok(text) => (std::borrow::Cow::Borrowed(text), true),
@@ -172,9 +183,9 @@ impl LineRenderer {
             time => Envelope::append_times(&mut self.rows, time, time.unwrap_or_else(Timestamp::now)),
         }
         self.rows.extend_from_slice(&self.head);
-        self.rows.extend_from_slice(id.as_bytes());
+        self.rows.extend_from_slice(id);
         self.rows.push(b'"');
-        self.append_chunk(line);
+        self.append_chunk(line, whole);
         self.rows.extend_from_slice(b",\"message\":");
         append_json_string(&mut self.rows, &text);
         if !is_text {
@@ -192,15 +203,13 @@ impl LineRenderer {
         self.seen.rows += 1;
     }
 
-    fn append_chunk(&mut self, line: &Line<'_>) {
+    /// The number of a piece, and on the last one the digest of the whole line.
+    fn append_chunk(&mut self, line: &Line<'_>, whole: Option<Sha256>) {
         let Some(chunk) = line.chunk else { return };
-        let whole = self.whole.get_or_insert_default();
-        whole.update(line.message);
         self.rows.extend_from_slice(format!(",\"chunk\":{chunk}").as_bytes());
-        if line.is_last {
-            let digest = self.whole.take().unwrap_or_default().finalize();
+        if let Some(whole) = whole {
             self.rows.extend_from_slice(b",\"chunk_last\":true,\"chunk_sha256\":\"");
-            self.rows.extend_from_slice(hex(&digest).as_bytes());
+            self.rows.extend(whole.finalize().iter().flat_map(|&byte| hex_of(byte)));
             self.rows.push(b'"');
         }
     }
@@ -245,10 +254,15 @@ impl Sink for LineRenderer {
             return Ok(());
         }
         let id = self.record_id(line);
-        if !self.known.is_empty() && self.known.remove(&id) {
+        // Pieces that were kept before belong to the digest of the whole line, too.
+        if line.chunk.is_some() {
+            self.whole.get_or_insert_default().update(line.message);
+        }
+        let whole = if line.is_last { self.whole.take() } else { None };
+        if !self.known.is_empty() && std::str::from_utf8(&id).is_ok_and(|id| self.known.remove(id)) {
             return Ok(());
         }
-        self.append(line, &id);
+        self.append(line, &id, whole);
         Ok(())
     }
 }
@@ -291,17 +305,35 @@ fn tail(metadata: &Metadata) -> Vec<u8> {
     out
 }
 
+/// What is hashed before each line: the table and the instance. Filled up to whole blocks, so that it is hashed once only.
+fn identity(metadata: &Metadata) -> Sha256 {
+    let mut text = Vec::new();
+    for part in [LogRow::TABLE.name, &metadata.pod_uid, &metadata.container_id, "mixed"] {
+        text.extend_from_slice(part.as_bytes());
+        text.push(b'\n');
+    }
+    text.resize(text.len().next_multiple_of(BLOCK), b'\n');
+    Sha256::new_with_prefix(text)
+}
+
 fn first_half(digest: &[u8]) -> [u8; 16] {
     let mut half = [0; 16];
     half.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
     half
 }
 
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
-    let text: Vec<u8> = bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect();
-    String::from_utf8(text).unwrap_or_default()
+/// Lower-case hexadecimal.
+fn hex(bytes: [u8; 16]) -> [u8; 32] {
+    let mut text = [0; 32];
+    for (digits, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
+        *digits = hex_of(byte);
+    }
+    text
+}
+
+fn hex_of(byte: u8) -> [u8; 2] {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    [digit(byte >> 4), digit(byte & 15)]
 }
 
 #[cfg(test)]
@@ -378,6 +410,17 @@ mod tests {
         assert_eq!(ids.len(), 4);
         let known = all[..2].iter().map(|row| row["RecordId"].as_str().unwrap().to_owned()).collect();
         assert_eq!(rows(log, Window::default(), Some(known)), all[2..]);
+    }
+
+    #[test]
+    fn the_digest_of_a_long_line_is_that_of_the_whole_line_when_its_first_pieces_were_kept_before_a_break() {
+        let mut log = b"2026-01-02T03:04:05Z ".to_vec();
+        log.extend((0..20_000).flat_map(|number: u32| number.to_string().into_bytes()));
+        log.push(b'\n');
+        let all = rows(&log, Window::default(), None);
+        assert!(all.len() > 2);
+        let known = all[..2].iter().map(|row| row["RecordId"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(rows(&log, Window::default(), Some(known)), all[2..]);
     }
 
     #[test]
