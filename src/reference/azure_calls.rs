@@ -44,7 +44,7 @@ pub fn azure_calls() -> Vec<Call> {
     all
 }
 
-/// Reading, writing and deleting of one kind of resource. Role assignments are only ever listed.
+/// Reading, writing and deleting of one kind of resource. Role assignments are looked at in lists only.
 fn of_kind(kind: Kind) -> Vec<Call> {
     let (write, delete) = purposes(kind);
     let purge: &[&str] = if kind == Kind::Workspace { &["force"] } else { &[] };
@@ -109,9 +109,10 @@ const fn purposes(kind: Kind) -> (&'static str, &'static str) {
         Kind::Table | Kind::Rule => ("provision", "cleanup"),
         Kind::Role => ("provision; not with --skip-role-assignment", "cleanup"),
         Kind::PrivateLinkScope | Kind::ScopedResource | Kind::PublicAccess => ("provision --private-link", "cleanup"),
-        Kind::DnsZone | Kind::DnsLink | Kind::PrivateEndpoint | Kind::DnsZoneGroup => {
-            ("provision --subnet-id", "cleanup")
-        }
+        Kind::DnsZone => ("provision --subnet-id", "cleanup"),
+        Kind::DnsLink => ("provision --subnet-id: link the DNS zones to the network", "cleanup"),
+        Kind::PrivateEndpoint => ("provision --subnet-id: connect the network with the scope", "cleanup"),
+        Kind::DnsZoneGroup => ("provision --subnet-id: register the private endpoint in the zones", "cleanup"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 use regex::Regex;
 use serde_json::Value;
 
-use super::shape::{Id, Member, Shape, Shapes, Text};
+use super::shape::{Id, Member, Shape, Shapes, Text, are_all};
 use crate::azure_specs::{files, read};
 
 const REQUIRED: u64 = 1;
@@ -18,12 +18,13 @@ pub(super) fn types(specs: &Path, shapes: &mut Shapes) -> BTreeMap<String, Id> {
     for path in files(&specs.join("bicep-types-az"), "types.json") {
         // The types of a file refer to each other by their place in it.
         let first = shapes.next();
-        for kind in read(&path).as_array().unwrap() {
+        let all = read(&path).as_array().unwrap().clone();
+        for kind in &all {
             if kind["$type"] == "ResourceType" {
                 let name = kind["name"].as_str().unwrap().to_lowercase();
                 resources.insert(name, refer(first, &kind["body"]));
             }
-            shapes.add(shape(first, kind));
+            shapes.add(if kind["$type"] == "UnionType" { union(first, &all, kind) } else { shape(first, kind) });
         }
     }
     resources
@@ -43,9 +44,6 @@ fn shape(first: Id, kind: &Value) -> Shape {
             Shape::Object { members, others: others.is_object().then(|| refer(first, others)) }
         }
         "ArrayType" => Shape::List(refer(first, &kind["itemType"])),
-        "UnionType" => {
-            Shape::Either(kind["elements"].as_array().unwrap().iter().map(|it| refer(first, it)).collect())
-        }
         "StringLiteralType" => {
             Shape::Text(Text { values: vec![kind["value"].as_str().unwrap().to_owned()], ..Text::default() })
         }
@@ -63,6 +61,15 @@ fn shape(first: Id, kind: &Value) -> Shape {
         "AnyType" | "ResourceType" | "ResourceFunctionType" => Shape::Any,
         other => panic!("there is no reading of the type {other}"),
     }
+}
+
+/// Values that the service may have more of one day are the only ones that there are today, but for incomplete lists.
+fn union(first: Id, all: &[Value], kind: &Value) -> Shape {
+    let elements: Vec<Id> = kind["elements"].as_array().unwrap().iter().map(|it| refer(first, it)).collect();
+    let values: Vec<_> = elements.iter().filter_map(|id| all[id - first]["value"].as_str()).collect();
+    let is_closed = !values.is_empty() && are_all(&values);
+    let is_any = |id: Id| all[id - first]["$type"] == "StringType";
+    Shape::Either(elements.iter().copied().filter(|id| !(is_closed && is_any(*id))).collect())
 }
 
 fn member(first: Id, member: &Value) -> Member {

@@ -11,14 +11,13 @@ use serde_json::Value;
 
 use super::{
     path::Template,
-    shape::{Id, Member, Shape, Shapes, Text},
+    shape::{Id, Member, Shape, Shapes, Text, are_all},
 };
 use crate::azure_specs::{files, read};
 
 /// An operation of an OpenAPI file.
 #[derive(Debug)]
 pub(super) struct OpenApi {
-    pub(super) name: String,
     pub(super) version: String,
     pub(super) method: String,
     pub(super) path: Template,
@@ -83,16 +82,8 @@ impl Reader {
         self.files.entry(path.to_owned()).or_insert_with(|| Rc::new(read(path))).clone()
     }
 
-    fn operation(
-        &mut self,
-        at: &At,
-        version: &str,
-        method: String,
-        path: Template,
-        shapes: &mut Shapes,
-    ) -> OpenApi {
+    fn operation(&mut self, at: &At, version: &str, method: String, path: Template, shapes: &mut Shapes) -> OpenApi {
         let mut operation = OpenApi {
-            name: at.value["operationId"].as_str().unwrap().to_owned(),
             version: version.to_owned(),
             method,
             path,
@@ -164,7 +155,7 @@ impl Reader {
         let length = |name: &str| at.value[name].as_u64().map(|length| usize::try_from(length).unwrap());
         match at.value["type"].as_str() {
             Some("string") => Shape::Text(Text {
-                values: self.values(at),
+                values: Self::values(at),
                 least: length("minLength"),
                 most: length("maxLength"),
                 pattern: at.value["pattern"].as_str().map(|pattern| Regex::new(pattern).unwrap()),
@@ -182,12 +173,10 @@ impl Reader {
         }
     }
 
-    /// The only values of a text; none when the list is open to more.
-    fn values(&self, at: &At) -> Vec<String> {
-        if at.value["x-ms-enum"]["modelAsString"] == true {
-            return Vec::new();
-        }
-        at.value["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    /// The values of a text that there are today; none when they are not listed.
+    fn values(at: &At) -> Vec<String> {
+        let values: Vec<_> = at.value["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if are_all(&values) { values.into_iter().map(str::to_owned).collect() } else { Vec::new() }
     }
 
     fn object(&mut self, at: &At, shapes: &mut Shapes) -> Shape {
@@ -213,12 +202,8 @@ impl Reader {
             let shape = self.shape(&property, shapes);
             let target = self.resolved(property.clone());
             let says = |name: &str| property.value[name] == true || target.value[name] == true;
-            let member = Member {
-                shape,
-                is_required: false,
-                is_read_only: says("readOnly"),
-                is_nullable: says("x-nullable"),
-            };
+            let member =
+                Member { shape, is_required: false, is_read_only: says("readOnly"), is_nullable: says("x-nullable") };
             members.insert(name.clone(), member);
         }
         for name in at.value["required"].as_array().into_iter().flatten() {

@@ -192,11 +192,13 @@ async fn given_and_adopted() -> Vec<Exchange> {
 }
 
 /// Rules with endpoints of their own, tables of the plan Basic that stay.
-async fn own_endpoints_and_plans() -> Vec<Exchange> {
+pub(super) async fn own_endpoints_and_plans() -> Vec<Exchange> {
     let stage = Stage::new(settings()).await;
     let tables = TableSettings { plan: Some(TablePlan::Basic), retention: None, total_retention: Some(365) };
     let wanted = provision::Settings { ingestion: Ingestion::Direct, tables, ..stage.wanted() };
-    stage.provision(&wanted).await.unwrap();
+    for _ in 0..2 {
+        stage.provision(&wanted).await.unwrap();
+    }
     stage.upload().await.unwrap();
     stage.cleanup(KEEP).await;
     stage.cleanup(PURGE).await;

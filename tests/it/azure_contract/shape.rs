@@ -14,11 +14,18 @@ pub(super) type Id = usize;
 pub(super) enum Shape {
     Any,
     Boolean,
-    Number { integer: bool, least: Option<f64>, most: Option<f64> },
+    Number {
+        integer: bool,
+        least: Option<f64>,
+        most: Option<f64>,
+    },
     Text(Text),
     List(Id),
     /// Members, and the shape of those that are not named; without one there are no others.
-    Object { members: BTreeMap<String, Member>, others: Option<Id> },
+    Object {
+        members: BTreeMap<String, Member>,
+        others: Option<Id>,
+    },
     /// At least one of them.
     Either(Vec<Id>),
 }
@@ -32,6 +39,15 @@ pub(super) struct Text {
     pub(super) most: Option<usize>,
     pub(super) pattern: Option<Regex>,
     pub(super) format: Option<String>,
+}
+
+/// Lists of values that lack legal ones: of the kinds of rules, which are not told of Direct, and of the streams of their
+/// flows, which can have any name that begins with `Custom-`. Each is known by a value that it has.
+const INCOMPLETE: [&str; 2] = ["Linux", "Microsoft-Syslog"];
+
+/// Whether the values are all that there are.
+pub(super) fn are_all(values: &[&str]) -> bool {
+    !INCOMPLETE.iter().any(|value| values.contains(value))
 }
 
 /// A member of an object.

@@ -206,7 +206,13 @@ fn get(world: &mut World, request: &Request<'_>) -> Result<Answer, Answer> {
 fn put(world: &mut World, request: &Request<'_>, kind: &str, sent: &Value, statuses: &str) -> Result<Answer, Answer> {
     let status = if world.resources.contains_key(&request.key) { StatusCode::OK } else { StatusCode::CREATED };
     let mut body = resource(&request.id, kind, request.call.name(), sent);
-    set_property(&mut body, "provisioningState", json!("Updating"));
+    // Scoped resources have another word for it.
+    let state = if kind.ends_with("/scopedResources") { "Provisioning" } else { "Updating" };
+    set_property(&mut body, "provisioningState", json!(state));
+    if let (true, Some(members)) = (kind.ends_with("/privateDnsZoneGroups"), body.as_object_mut()) {
+        // The one resource that does not say what it is.
+        members.remove("type");
+    }
     world.resources.insert(request.key.clone(), Record::new(body.clone()));
     let operation = world.start(POLLS, Effect::Settle(request.key.clone()), None);
     Ok(operations::announce_at(Answer::json(status, body), request, statuses, &operation))
