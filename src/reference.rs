@@ -1,12 +1,17 @@
 //! What is generated from the declarations: the table reference and the rights in README.md, the JSON schema, the RBAC
-//! manifests and the custom role. Pure: returns texts; a test of the project compares them with the files.
+//! manifests, the operations in Azure and the custom role. Pure: returns texts; a test of the project compares them with the files.
+
+mod azure_calls;
+mod azure_rights;
 
 use serde_json::{Map, Value};
+
+pub use azure_calls::{Call, azure_calls};
 
 use crate::{
     cluster::Level,
     evidence::registry::{self, Access},
-    provision, table,
+    table,
 };
 
 /// Every table with its columns, for README.md. The envelope, which is the same in all, comes first.
@@ -41,8 +46,8 @@ pub fn cluster_rights() -> String {
 /// The operations that are used in Azure, for README.md.
 pub fn azure_rights() -> String {
     let mut text = String::from("| operation | what for |\n|---|---|\n");
-    for operation in provision::operations() {
-        text.push_str(&format!("| `{}` | {} |\n", operation.name, operation.purpose));
+    for right in azure_rights::azure_rights() {
+        text.push_str(&format!("| `{}` | {} |\n", right.name, right.purpose));
     }
     text
 }
@@ -54,9 +59,34 @@ pub fn schema() -> String {
     format!("{:#}\n", Value::Object(tables))
 }
 
+/// `plugin/azure/operations.md`: every request to Azure, with the rights that it needs.
+pub fn azure_operations() -> String {
+    let mut text = String::from(OPERATIONS);
+    let code = |words: &[String]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    for call in azure_calls() {
+        let query: Vec<_> = call.query.iter().map(|name| (*name).to_owned()).collect();
+        let (version, query, rights) = (call.version.unwrap_or_default(), code(&query), code(&call.rights));
+        let (method, path, purpose) = (call.method, &call.path, call.purpose);
+        text.push_str(&format!("| {method} | `{path}` | {version} | {query} | {rights} | {purpose} |\n"));
+    }
+    text
+}
+
+/// The head of the table.
+const OPERATIONS: &str = "# Operations in Azure
+
+Every request that `kubectl forensys` can send to Azure, besides those for tokens: to Azure Resource Manager, to the Logs Ingestion API
+(the last one) and to the Log Analytics query API (the one before). `{scope}` is the id of a resource. Without a version, the address of
+the request is one that Azure has answered with, or the API has none. The file is generated; `cargo test` fails when the program
+sends anything else, or when something here is never sent.
+
+| method | path | version | query | rights | what for |
+|---|---|---|---|---|---|
+";
+
 /// `plugin/azure/custom-role.json`, as `az role definition create --role-definition` takes it.
 pub fn custom_role() -> String {
-    format!("{:#}\n", provision::custom_role())
+    format!("{:#}\n", azure_rights::custom_role())
 }
 
 /// `plugin/rbac/LEVEL.yaml`: what a level needs, in the whole cluster.

@@ -20,7 +20,9 @@ use super::{
 /// How often one request is repeated after transient answers.
 const ATTEMPTS: u32 = 6;
 /// Version of the API of resource providers (<https://learn.microsoft.com/rest/api/resources/providers/register>).
-const PROVIDERS_VERSION: &str = "2021-04-01";
+pub const PROVIDERS_VERSION: &str = "2025-04-01";
+/// Version of the API of subscriptions (<https://learn.microsoft.com/rest/api/resources/subscriptions>).
+pub const SUBSCRIPTIONS_VERSION: &str = "2022-12-01";
 
 /// The client. Cheap to clone.
 #[derive(Clone)]

@@ -17,7 +17,7 @@ mod session;
 mod transport;
 mod wait;
 
-pub use arm::Arm;
+pub use arm::{Arm, PROVIDERS_VERSION, SUBSCRIPTIONS_VERSION};
 pub use claims::Claims;
 pub use cloud::Cloud;
 pub use credential::{AzureAuth, CredentialSettings};

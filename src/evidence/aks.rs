@@ -15,7 +15,7 @@ use super::{
     aks_tables::{addon_rows, cluster_row, diagnostic_rows, node_pool_rows, part},
 };
 use crate::{
-    azure::{Arm, AzureError},
+    azure::{Arm, AzureError, SUBSCRIPTIONS_VERSION},
     bundle::{Outcome, State, Unit},
 };
 
@@ -24,11 +24,9 @@ pub const REACH: Duration = Duration::from_secs(5);
 /// How long the whole reading may take once Azure has answered.
 const READING: Duration = Duration::from_secs(60);
 /// Version of the managed clusters API.
-const CLUSTERS: &str = "2026-05-01";
+pub const CLUSTERS_VERSION: &str = "2026-05-01";
 /// Version of the diagnostic settings API.
-const DIAGNOSTICS: &str = "2021-05-01-preview";
-/// Version of the subscriptions API.
-const SUBSCRIPTIONS: &str = "2022-12-01";
+pub const DIAGNOSTICS_VERSION: &str = "2021-05-01-preview";
 /// How AKS names its API servers in the public cloud, for governments and in China.
 const SERVERS: &[&str] = &[".azmk8s.io", ".cx.aks.containerservice.azure.us", ".cx.prod.service.azk8s.cn"];
 
@@ -108,7 +106,7 @@ pub async fn read(arm: &Arm, hint: &Hint) -> Reading {
     let first = first.or_else(|| hint.node_groups().first().map(|(subscription, _)| subscription.clone()));
     let door = first.map_or_else(|| "/subscriptions".to_owned(), |first| format!("/subscriptions/{first}"));
     let eager = arm.clone().without_repeats();
-    match timeout(REACH, eager.get(&door, SUBSCRIPTIONS)).await {
+    match timeout(REACH, eager.get(&door, SUBSCRIPTIONS_VERSION)).await {
         Err(_) => return Reading::Absent(format!("Azure did not answer within {} s", REACH.as_secs())),
         Ok(Err(error @ (AzureError::Unreachable { .. } | AzureError::SignIn(_)))) => {
             return Reading::Absent(error.to_string());
@@ -128,7 +126,8 @@ async fn find(arm: &Arm, hint: &Hint) -> Result<Reading, AzureError> {
         return Ok(Reading::Absent("the identity sees no AKS cluster with this API server or these nodes".to_owned()));
     };
     let id = cluster.get("id").and_then(Value::as_str).unwrap_or_default();
-    let settings = arm.list(&format!("{id}/providers/Microsoft.Insights/diagnosticSettings"), DIAGNOSTICS).await;
+    let settings =
+        arm.list(&format!("{id}/providers/Microsoft.Insights/diagnosticSettings"), DIAGNOSTICS_VERSION).await;
     let diagnostics = settings.map(|all| all.iter().map(redacted).collect()).map_err(|error| error.to_string());
     Ok(Reading::Found { cluster: redacted(&cluster), diagnostics })
 }
@@ -137,19 +136,19 @@ async fn find_cluster(arm: &Arm, hint: &Hint) -> Result<Option<Value>, AzureErro
     if let Some([subscription, group, name]) = &hint.named {
         let below = format!("/subscriptions/{subscription}/resourceGroups/{group}");
         return arm
-            .get(&format!("{below}/providers/Microsoft.ContainerService/managedClusters/{name}"), CLUSTERS)
+            .get(&format!("{below}/providers/Microsoft.ContainerService/managedClusters/{name}"), CLUSTERS_VERSION)
             .await;
     }
     let mut subscriptions: Vec<_> = hint.node_groups().into_iter().map(|(subscription, _)| subscription).collect();
     if subscriptions.is_empty() {
-        let all = arm.list("/subscriptions", SUBSCRIPTIONS).await?;
+        let all = arm.list("/subscriptions", SUBSCRIPTIONS_VERSION).await?;
         let id = |item: &Value| item.get("subscriptionId").and_then(Value::as_str).map(str::to_owned);
         subscriptions = all.iter().filter_map(id).collect();
     }
     subscriptions.dedup();
     for subscription in subscriptions {
         let path = format!("/subscriptions/{subscription}/providers/Microsoft.ContainerService/managedClusters");
-        let clusters = arm.list(&path, CLUSTERS).await?;
+        let clusters = arm.list(&path, CLUSTERS_VERSION).await?;
         if let Some(cluster) = clusters.into_iter().find(|cluster| hint.matches(cluster)) {
             return Ok(Some(cluster));
         }

@@ -1,5 +1,5 @@
 //! What kinds of resources there are: one table of name, resource type and API version, from which ids are recognised, the
-//! order of removal is told, and the custom role is made.
+//! order of removal is told, and the custom role follows.
 
 /// A kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -18,7 +18,6 @@ mod kind;
 mod names;
 mod plan;
 mod record;
-mod rights;
 mod transform;
 
 use std::path::Path;
@@ -29,10 +28,13 @@ pub use existing::Existing;
 pub use kind::Kind;
 pub use names::{Given, Ingestion, PUBLISHER_ROLE, Principal, PrivateLink, Settings, TablePlan, TableSettings};
 pub use plan::{Action, Obstacle, Plan, Step, plan};
-pub use rights::{Operation, custom_role, operations};
 pub use transform::one_line;
 
-use crate::{azure::Arm, failure::Failure, table::Table};
+use crate::{
+    azure::{Arm, SUBSCRIPTIONS_VERSION},
+    failure::Failure,
+    table::Table,
+};
 use deployment::Deployment;
 
 /// A plan, and what it was made from.
@@ -101,7 +103,7 @@ pub async fn caller(arm: &Arm) -> Result<Principal, Failure> {
 /// # Errors
 /// There is none, or more than one; they are listed.
 pub async fn only_subscription(arm: &Arm) -> Result<String, Failure> {
-    let all = arm.list("/subscriptions", "2022-12-01").await?;
+    let all = arm.list("/subscriptions", SUBSCRIPTIONS_VERSION).await?;
     let text = |item: &Value, name| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     match all.as_slice() {
         [one] => Ok(text(one, "subscriptionId")),

@@ -47,6 +47,7 @@ pub use arrival::{Arrivals, Query};
 pub use body::{BODY_LIMIT, BodyLimit};
 pub use client::Client;
 pub use follow::follow;
+pub use route::API_VERSION;
 pub use summary::{Progress, Summary, TableSummary, Waiting};
 
 use self::{

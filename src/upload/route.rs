@@ -14,7 +14,7 @@ use crate::{
 
 /// Version of the Logs Ingestion API
 /// (<https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview#rest-api-call>).
-const API_VERSION: &str = "2023-01-01";
+pub const API_VERSION: &str = "2023-01-01";
 
 /// The way of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The in-process Azure holds its callers to the rules that Microsoft documents. Each test speaks HTTP to it.
 
 mod alone;
-mod client;
+pub(crate) mod client;
 mod deployments;
 mod faults;
 mod groups;

@@ -2,11 +2,12 @@
 //! types, Bicep against the types that the Bicep compiler itself is built with.
 //!
 //! The definitions are not part of this repository. The variable FORENSYS_AZURE_SPECS names a folder that holds (parts of)
-//! Azure/azure-resource-manager-schemas and Azure/bicep-types-az; without it these tests say that they were skipped.
+//! Azure/azure-resource-manager-schemas and Azure/bicep-types-az; without it, `../shared/azure-specs` beside the checkout is
+//! taken if it is there. Where there is neither, these tests say that they were skipped.
 #![allow(clippy::print_stderr, reason = "whoever reads the results has to see that these were skipped")]
 
 mod bicep;
-mod template;
+pub(crate) mod template;
 
 use std::path::{Path, PathBuf};
 
@@ -20,8 +21,10 @@ use forensys::{
 use serde_json::Value;
 
 /// The folder with the definitions.
-fn specs() -> Option<PathBuf> {
-    let folder = std::env::var_os("FORENSYS_AZURE_SPECS").map(PathBuf::from);
+pub(crate) fn specs() -> Option<PathBuf> {
+    let beside =
+        || Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/azure-specs")).filter(|path| path.is_dir());
+    let folder = std::env::var_os("FORENSYS_AZURE_SPECS").map(PathBuf::from).or_else(beside);
     if folder.is_none() {
         eprintln!("skipped: FORENSYS_AZURE_SPECS names no folder with Microsoft's definitions");
     }
@@ -29,7 +32,7 @@ fn specs() -> Option<PathBuf> {
 }
 
 /// Every file of that name or ending below the folder.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -42,7 +45,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-fn read(path: &Path) -> Value {
+pub(crate) fn read(path: &Path) -> Value {
     serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()
 }
 

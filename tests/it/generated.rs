@@ -37,6 +37,7 @@ fn with_section(readme: &str, name: &str, text: &str) -> String {
 fn generated_files_are_fresh() {
     is_fresh("plugin/schema.json", &reference::schema());
     is_fresh("plugin/azure/custom-role.json", &reference::custom_role());
+    is_fresh("plugin/azure/operations.md", &reference::azure_operations());
     for level in Level::ALL {
         is_fresh(&format!("plugin/rbac/{}.yaml", level.name()), &reference::level_role(level));
     }

@@ -2,7 +2,7 @@
 
 mod azure;
 mod endpoint;
-mod evidence;
+pub(crate) mod evidence;
 mod faults;
 mod growing;
 mod killed;

@@ -131,7 +131,7 @@ async fn an_unregistered_provider_is_registered_first() {
     ])
     .await;
     scene.arm.put(ID, "1", &json!({})).await.unwrap();
-    assert_eq!(scene.seen()[1], "POST /subscriptions/s/providers/Microsoft.Insights/register?api-version=2021-04-01");
+    assert_eq!(scene.seen()[1], "POST /subscriptions/s/providers/Microsoft.Insights/register?api-version=2025-04-01");
     assert!(scene.seen()[4].starts_with("PUT "));
 }
 

@@ -96,7 +96,11 @@ fn route(world: &mut World, request: &Request<'_>) -> Result<Answer, Answer> {
     match lower.as_slice() {
         ["subscriptions"] if get => Ok(Answer::list([groups::subscription(request)])),
         ["subscriptions", _] if get => Ok(Answer::ok(groups::subscription(request))),
-        [.., "operationstatuses" | "operationresults" | "privatelinkscopeoperationstatuses", _] if get => {
+        [.., "operationstatuses" | "operationresults", _]
+        | [.., "privatelinkscopeoperationstatuses" | "privatednsoperationstatuses", _]
+        | [.., "locations", _, "operations", _]
+            if get =>
+        {
             Ok(operations::poll(world, request))
         }
         [.., "providers", "microsoft.authorization", "roleassignments"] if get => Ok(roles::list(world, request)),

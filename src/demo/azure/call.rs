@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, header, request::Parts};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
@@ -17,6 +17,8 @@ const MAX_READ_BYTES: usize = 64 << 20;
 /// A request to any of the services.
 pub(super) struct Call {
     pub(super) method: Method,
+    /// Path and query as they were sent.
+    pub(super) target: Uri,
     /// The path's segments, percent-decoded, in the case in which they were sent.
     pub(super) segments: Vec<String>,
     /// The same in lower case: ARM compares ids and names so.
@@ -50,7 +52,7 @@ impl Call {
             .map(|(key, value)| (key.to_lowercase(), value.into_owned()))
             .collect();
         let lower = segments.iter().map(|segment| segment.to_lowercase()).collect();
-        Self { method: parts.method, lower, segments, query, headers: parts.headers, body }
+        Self { method: parts.method, target: parts.uri, lower, segments, query, headers: parts.headers, body }
     }
 
     /// A parameter of the query; `name` in lower case.

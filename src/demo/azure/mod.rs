@@ -24,6 +24,7 @@ mod credentials;
 mod entra;
 mod faults;
 mod ingestion;
+mod journal;
 mod query;
 mod service;
 mod settings;
@@ -42,6 +43,7 @@ pub use alone::{Served, serve};
 pub use arrivals::StoredRow;
 pub use credentials::{ClientCertificate, Credentials, SUBSCRIPTION};
 pub use faults::{Alter, Cut, Fault, Scripted, read_faults};
+pub use journal::Exchange;
 pub use settings::{Lags, Settings};
 
 use self::service::{Service, handler};
@@ -125,6 +127,11 @@ impl Azure {
     /// What was changed without a word, per table, with how often: unknown columns, cut fields, values of a wrong type.
     pub fn losses(&self) -> BTreeMap<String, BTreeMap<String, usize>> {
         self.service.arrivals().losses()
+    }
+
+    /// Everything that was asked and answered, in that order; empty unless [`Settings::keep_exchanges`].
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.service.exchanges()
     }
 
     /// Ends the open connections and returns when the port is free.

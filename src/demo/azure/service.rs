@@ -20,7 +20,9 @@ use super::{
     credentials::Credentials,
     entra::{self, Issuer},
     faults::{Alter, Cut, Faults},
-    ingestion, query,
+    ingestion,
+    journal::Exchange,
+    query,
     settings::Settings,
     token::Signer,
     world::World,
@@ -36,6 +38,7 @@ pub(super) struct Service {
     world: Mutex<World>,
     arrivals: Mutex<Arrivals>,
     faults: Mutex<Faults>,
+    exchanges: Mutex<Vec<Exchange>>,
     /// Tokens that a fault made expire.
     expired: Mutex<HashSet<String>>,
 }
@@ -59,6 +62,7 @@ impl Service {
             world: Mutex::new(world),
             arrivals: Mutex::default(),
             faults,
+            exchanges: Mutex::default(),
             expired: Mutex::default(),
         })
     }
@@ -69,6 +73,10 @@ impl Service {
 
     pub(super) fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
         lock(&self.arrivals)
+    }
+
+    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+        lock(&self.exchanges).clone()
     }
 
     /// Unix seconds.
@@ -98,12 +106,17 @@ impl Service {
             }
             None => self.answer(&call),
         };
+        let alters: Vec<Alter> = acting.iter().filter_map(|fault| fault.alter).collect();
+        alters.iter().for_each(|alter| alter.apply(&mut answer));
+        let kept = self.settings.keep_exchanges.then(|| answer.body.clone());
+        let response = answer.into_response(alters.contains(&Alter::ByteOrderMark));
+        if let Some(body) = kept {
+            lock(&self.exchanges).push(Exchange::new(call, &response, body, &acting));
+        }
         if acting.iter().any(|fault| fault.cut == Some(Cut::After)) {
             return Err(Abort);
         }
-        let alters: Vec<Alter> = acting.iter().filter_map(|fault| fault.alter).collect();
-        alters.iter().for_each(|alter| alter.apply(&mut answer));
-        Ok(answer.into_response(alters.contains(&Alter::ByteOrderMark)))
+        Ok(response)
     }
 
     /// Whether a fault has made the call's token expire, now or before.

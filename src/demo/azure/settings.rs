@@ -15,6 +15,8 @@ pub struct Settings {
     pub tls: bool,
     /// Whether accepted rows are held in memory. Counts and RecordIds are held in any case (16 bytes a row).
     pub keep_rows: bool,
+    /// Whether every request and answer is held in memory.
+    pub keep_exchanges: bool,
     /// Whether 1 MB is also the limit of a body's size before compression, as the documentation can be read.
     pub limit_plain_size: bool,
     /// Lifetime of the tokens in seconds; 0 makes tokens that have expired when they arrive.
@@ -64,6 +66,7 @@ impl Default for Settings {
             port: 0,
             tls: true,
             keep_rows: true,
+            keep_exchanges: false,
             limit_plain_size: false,
             token_seconds: 3599,
             retry_after: 0,

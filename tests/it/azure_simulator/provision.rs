@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::client::{Client, settings};
 
-pub(super) struct NoWait;
+pub(crate) struct NoWait;
 
 #[async_trait]
 impl Sleeper for NoWait {
@@ -23,7 +23,7 @@ impl Sleeper for NoWait {
     }
 }
 
-pub(super) fn session(azure: &Azure, folder: &TempDir, auth: AzureAuth) -> AzureSession {
+pub(crate) fn session(azure: &Azure, folder: &TempDir, auth: AzureAuth) -> AzureSession {
     let cloud = Cloud::open(azure.cloud_file(folder.path()).unwrap().to_str().unwrap()).unwrap();
     let credentials = azure.credentials();
     let (certificate, token) = (folder.path().join("client.pem"), folder.path().join("token"));

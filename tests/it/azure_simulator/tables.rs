@@ -26,7 +26,9 @@ async fn a_table_is_made_by_an_operation_and_locked_until_it_ends() {
     let made = client.get(&table).await.json();
     assert_eq!(made["properties"]["provisioningState"], "Succeeded");
     assert_eq!(made["properties"]["schema"]["tableSubType"], "DataCollectionRuleBased");
-    assert_eq!(made["properties"]["schema"]["columns"], stream_columns());
+    let mut columns = stream_columns();
+    columns[0]["type"] = "dateTime".into();
+    assert_eq!(made["properties"]["schema"]["columns"], columns, "types are answered in Azure's case");
     assert_eq!(client.get(&client.table("")).await.json()["value"].as_array().unwrap().len(), 1);
 }
 

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{files, plans, read, specs};
 
-const COMMON: &str = "https://schema.management.azure.com/schemas/common/definitions.json";
+pub(crate) const COMMON: &str = "https://schema.management.azure.com/schemas/common/definitions.json";
 
 /// Schemas by resource type and version, in lower case.
-fn schemas(folder: &std::path::Path) -> BTreeMap<String, Value> {
+pub(crate) fn schemas(folder: &std::path::Path) -> BTreeMap<String, Value> {
     let mut schemas = BTreeMap::new();
     for path in files(&folder.join("azure-resource-manager-schemas/schemas"), ".json") {
         let mut file = read(&path);

@@ -22,7 +22,7 @@ use forensys::{
 pub(super) static LOGS: Table = Table { name: "kubelogs_CL", doc: "Logs.", own: &[] };
 pub(super) static EVENTS: Table = Table { name: "kubeevents_CL", doc: "Events.", own: &[] };
 
-pub(super) fn run_file(demo: bool) -> RunFile {
+pub(crate) fn run_file(demo: bool) -> RunFile {
     RunFile {
         format: FORMAT,
         run_id: "01J00000000000000000000000".to_owned(),
@@ -96,7 +96,7 @@ impl TokenCredential for Tokens {
 
 /// Lets no time pass and remembers what it was asked for.
 #[derive(Default)]
-pub(super) struct Clock(pub(super) Mutex<Vec<Duration>>);
+pub(crate) struct Clock(pub(crate) Mutex<Vec<Duration>>);
 
 #[async_trait]
 impl Sleeper for Clock {

@@ -1,7 +1,7 @@
 //! Managed clusters and diagnostic settings, read-only: they are as the settings say.
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Request, shown, versions};
 use crate::demo::azure::{
@@ -26,9 +26,11 @@ pub(super) fn get(world: &World, request: &Request<'_>) -> Result<Answer, Answer
         return Ok(Answer::ok(record.body.clone()));
     }
     let pools = record.property("agentPoolProfiles").as_array().cloned().unwrap_or_default();
-    Ok(Answer::list(pools.into_iter().map(|pool| {
-        let name = pool["name"].as_str().unwrap_or_default();
-        serde_json::json!({"id": format!("{}/{name}", request.id), "name": name, "properties": pool})
+    Ok(Answer::list(pools.into_iter().map(|mut pool| {
+        // The name is a property of a profile, and not of a pool's properties.
+        let name = pool.as_object_mut().and_then(|members| members.remove("name")).unwrap_or_default();
+        let id = format!("{}/{}", request.id, name.as_str().unwrap_or_default());
+        json!({"id": id, "name": name, "properties": pool})
     })))
 }
 

@@ -11,14 +11,14 @@ use crate::demo::azure::{
 
 /// Adds `Azure-AsyncOperation` and `Retry-After` to the answer that started an operation of Log Analytics.
 pub(super) fn announce(answer: Answer, request: &Request<'_>, location: &str, operation: &str) -> Answer {
-    let at = format!("Microsoft.OperationalInsights/locations/{location}/operationstatuses");
+    let at = format!("providers/Microsoft.OperationalInsights/locations/{location}/operationstatuses");
     announce_at(answer, request, &at, operation)
 }
 
-/// The same for any provider; `at` is what stands between `/providers/` and the operation's id.
+/// The same for any provider; `at` is what stands between the subscription and the operation's id.
 pub(super) fn announce_at(answer: Answer, request: &Request<'_>, at: &str, operation: &str) -> Answer {
     let url = format!(
-        "{}/subscriptions/{}/providers/{at}/{operation}?api-version={}",
+        "{}/subscriptions/{}/{at}/{operation}?api-version={}",
         request.base, request.subscription, request.version
     );
     answer.header("azure-asyncoperation", url).header("retry-after", request.settings.retry_after.to_string())
@@ -35,7 +35,7 @@ pub(super) fn poll(world: &mut World, request: &Request<'_>) -> Answer {
     let id = request.call.name();
     let Some(progress) = world.poll(id) else { return Answer::resource_not_found(&request.id) };
     let again = request.settings.retry_after.to_string();
-    if request.call.lower.iter().any(|segment| segment.ends_with("operationstatuses")) {
+    if !request.call.lower.iter().any(|segment| segment == "operationresults") {
         let answer = Answer::ok(world.operation_body(id, &progress));
         return if progress == Progress::Running { answer.header("retry-after", again) } else { answer };
     }

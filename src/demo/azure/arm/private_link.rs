@@ -50,7 +50,7 @@ pub(super) fn scope(world: &mut World, request: &Request<'_>) -> Result<Answer, 
             if linked || world.within("/subscriptions", ENDPOINT).any(connected) {
                 return Err(in_use("The private link scope still has scoped resources or private endpoints."));
             }
-            delete(world, request, "Microsoft.Insights/privateLinkScopeOperationStatuses")
+            delete(world, request, &link_statuses(request))
         }
         _ => get(world, request),
     }
@@ -58,7 +58,7 @@ pub(super) fn scope(world: &mut World, request: &Request<'_>) -> Result<Answer, 
 
 /// Answers a request for what a scope leads to.
 pub(super) fn scoped_resource(world: &mut World, request: &Request<'_>, parent: &str) -> Result<Answer, Answer> {
-    let statuses = "Microsoft.Insights/privateLinkScopeOperationStatuses";
+    let statuses = &link_statuses(request);
     require(world, parent, "microsoft.insights/privatelinkscopes")?;
     match request.call.method {
         Method::PUT => {
@@ -103,7 +103,7 @@ pub(super) fn network(world: &mut World, request: &Request<'_>, scope: &str, pat
         ["privatednszones", _] => "Microsoft.Network/privateDnsZones",
         _ => "Microsoft.Network/privateEndpoints",
     };
-    let statuses = "Microsoft.Network/locations/global/operationstatuses";
+    let statuses = &network_statuses(world, request, kind);
     match request.call.method {
         Method::PUT => {
             let sent = request.call.object()?;
@@ -119,6 +119,29 @@ pub(super) fn network(world: &mut World, request: &Request<'_>, scope: &str, pat
         }
         _ => get(world, request),
     }
+}
+
+/// Where operations on private link scopes are asked for, as in Microsoft's specification.
+fn link_statuses(request: &Request<'_>) -> String {
+    format!("resourceGroups/{}/providers/Microsoft.Insights/privateLinkScopeOperationStatuses", group(request))
+}
+
+/// Where operations on zones and private endpoints are asked for, as in the examples of Microsoft's specifications.
+fn network_statuses(world: &World, request: &Request<'_>, kind: &str) -> String {
+    if kind.starts_with("Microsoft.Network/privateDnsZones") {
+        return format!("resourceGroups/{}/providers/Microsoft.Network/privateDnsOperationStatuses", group(request));
+    }
+    let endpoint = world.resources.iter().find(|(key, record)| {
+        is_within(&request.key, key) && record.body["type"].as_str().is_some_and(|t| t.eq_ignore_ascii_case(ENDPOINT))
+    });
+    let sent = request.call.object().unwrap_or_default();
+    let place = endpoint.map_or(&sent, |(_, record)| &record.body)["location"].as_str().unwrap_or("global").to_owned();
+    format!("providers/Microsoft.Network/locations/{place}/operations")
+}
+
+/// The name of the resource group in the path.
+fn group<'a>(request: &'a Request<'_>) -> &'a str {
+    request.call.segments.get(3).map_or("", String::as_str)
 }
 
 fn check_network(world: &World, kind: &str, sent: &Value) -> Result<(), Answer> {
@@ -183,7 +206,13 @@ fn get(world: &mut World, request: &Request<'_>) -> Result<Answer, Answer> {
 fn put(world: &mut World, request: &Request<'_>, kind: &str, sent: &Value, statuses: &str) -> Result<Answer, Answer> {
     let status = if world.resources.contains_key(&request.key) { StatusCode::OK } else { StatusCode::CREATED };
     let mut body = resource(&request.id, kind, request.call.name(), sent);
-    set_property(&mut body, "provisioningState", json!("Updating"));
+    // Scoped resources have another word for it.
+    let state = if kind.ends_with("/scopedResources") { "Provisioning" } else { "Updating" };
+    set_property(&mut body, "provisioningState", json!(state));
+    if let (true, Some(members)) = (kind.ends_with("/privateDnsZoneGroups"), body.as_object_mut()) {
+        // The one resource that does not say what it is.
+        members.remove("type");
+    }
     world.resources.insert(request.key.clone(), Record::new(body.clone()));
     let operation = world.start(POLLS, Effect::Settle(request.key.clone()), None);
     Ok(operations::announce_at(Answer::json(status, body), request, statuses, &operation))

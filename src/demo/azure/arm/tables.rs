@@ -57,13 +57,13 @@ fn put(world: &mut World, request: &Request<'_>, place: &str, sent: &Value) -> R
     // A table becomes visible to rules some time after its operation; an old one stays visible.
     let lag = if before.is_some() { 0 } else { world.lags.table_invisible };
     let body = new_body(request, sent);
-    world.resources.insert(request.key.clone(), Record { lag, ..Record::new(body.clone()) });
+    world.resources.insert(request.key.clone(), Record { lag, ..Record::new(body) });
     let effect = match &failure {
         None => Effect::Settle(request.key.clone()),
         Some(_) => Effect::Revert(request.key.clone(), before.map(Box::new)),
     };
     let operation = world.start(world.lags.table_polls, effect, failure);
-    Ok(operations::announce(Answer::json(StatusCode::ACCEPTED, body), request, place, &operation))
+    Ok(operations::announce(Answer::empty(StatusCode::ACCEPTED), request, place, &operation))
 }
 
 fn new_body(request: &Request<'_>, sent: &Value) -> Value {
@@ -75,6 +75,12 @@ fn new_body(request: &Request<'_>, sent: &Value) -> Value {
     let (retention, retention_is_default) = days("retentionInDays", 30);
     let (total, total_is_default) = days("totalRetentionInDays", retention);
     let mut schema = properties["schema"].clone();
+    for column in schema.get_mut("columns").and_then(Value::as_array_mut).into_iter().flatten() {
+        // Types are taken in any case and answered in one.
+        if column["type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("datetime")) {
+            column["type"] = json!("dateTime");
+        }
+    }
     if let Some(members) = schema.as_object_mut() {
         for (name, value) in [
             ("name", json!(request.call.name())),
