@@ -7,6 +7,7 @@ mod faults;
 mod growing;
 mod killed;
 mod limits;
+mod matrix;
 mod overlap;
 mod schedules;
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    azure::{collected, provision, session},
+    azure::{collected, provision, session_waiting},
     evidence::{Clock, run_file},
 };
 
@@ -41,8 +41,9 @@ impl Stage {
             Azure::start(Settings { tls: false, keep_rows: false, lags, faults, ..Settings::default() }).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let cloud = azure.cloud_file(folder.path()).unwrap();
-        let session = session(&azure, &cloud);
-        let stage = Self { azure, session, folder, cloud, clock: Arc::default() };
+        let clock = Arc::new(Clock::default());
+        let session = session_waiting(&azure, &cloud, Arc::clone(&clock) as _);
+        let stage = Self { azure, session, folder, cloud, clock };
         stage.seal().await;
         stage
     }
@@ -84,6 +85,14 @@ impl Stage {
             ..Options::default()
         };
         upload(Arc::new(Bundle::open(&self.bundle())?), &deployment, &client, options, &()).await
+    }
+
+    /// How many resources there are, the group included.
+    pub(super) async fn resources(&self) -> usize {
+        let arm = super::schedules::manager(self);
+        let group = crate::azure_simulator::provision::wanted(&self.azure).resource_group_id();
+        let there = arm.get(&group, "2025-04-01").await.unwrap().is_some();
+        if there { 1 + arm.list(&format!("{group}/resources"), "2025-04-01").await.unwrap().len() } else { 0 }
     }
 
     /// RecordIds of the spooled rows.
