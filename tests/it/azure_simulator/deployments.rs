@@ -82,6 +82,8 @@ async fn rules_with_their_own_endpoints_take_rows_without_any_other_endpoint() {
     assert_eq!(scene.changes(&wanted).await, [""; 0]);
     assert_eq!(scene.status(&wanted.endpoint_id()).await, 404, "no data collection endpoint was made");
     let (table, way) = made.tables.iter().next().unwrap();
+    let columns = scene.tables.iter().find(|known| known.name == table).unwrap().columns();
+    assert_eq!(way.columns, columns.map(|column| column.name).collect::<Vec<_>>(), "upload holds rows against these");
     assert!(way.endpoint.ends_with(".logs"), "{}", way.endpoint);
     let address = format!("{}/dataCollectionRules/{}/streams/{}", way.endpoint, way.immutable_id, way.stream);
     assert_eq!(scene.client.upload(&address, &json!([{}])).await.status, 204);
