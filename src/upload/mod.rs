@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! origin ─ parts ─ pack (row, body) ─┬─ deliver ─ lane ─ client ─ answer ─ retry      read, gather, send, decide
+//!                                    ├─ search                                        which rows a refusal is about
 //!                                    └─ state (ledger, receipts, spool)               remember
 //! ```
 //!
@@ -29,6 +30,7 @@ mod quota;
 mod retry;
 mod route;
 mod row;
+mod search;
 mod state;
 mod summary;
 
