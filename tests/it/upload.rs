@@ -10,6 +10,7 @@ mod limits;
 mod matrix;
 mod overlap;
 mod schedules;
+mod several;
 
 use forensys::{
     failure::{ExitStatus, Failure},
