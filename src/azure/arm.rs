@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    AzureSession, Claims, Pace, Sleeper, TokioSleeper,
+    AzureSession, Claims, Cloud, Pace, Sleeper, TokioSleeper,
     answer::Answer,
     credential_renewal::renewing,
     error::{AzureError, chain},
@@ -37,6 +37,11 @@ impl Arm {
     /// A client in real time, at the default pace.
     pub fn new(session: AzureSession) -> Self {
         Self { session, sleeper: Arc::new(TokioSleeper), pace: Pace::default(), attempts: ATTEMPTS }
+    }
+
+    /// The cloud that it speaks to.
+    pub fn cloud(&self) -> &Cloud {
+        &self.session.cloud
     }
 
     /// The same client with another way to wait.

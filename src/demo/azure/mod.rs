@@ -96,6 +96,7 @@ impl Azure {
             "ingestion_audience": entra::MONITOR,
             "log_analytics": self.address(),
             "log_analytics_audience": query::LOG_ANALYTICS,
+            "private_dns_zones": ["privatelink.monitor.azure.com", "privatelink.ods.opinsights.azure.com"],
         });
         if let (Some(pem), Some(members)) = (&self.authority_pem, cloud.as_object_mut()) {
             let path = folder.join("ca.pem");

@@ -97,7 +97,7 @@ async fn private_link_is_made_found_again_and_undone_from_its_links() {
     scene.provision(&open).await.unwrap();
     let subnet = "Microsoft.Network/virtualNetworks/hub/subnets/soc";
     let subnet = Some(format!("{}/providers/{subnet}", open.resource_group_id()));
-    let link = PrivateLink { scope: "ampls".to_owned(), subnet };
+    let link = PrivateLink { scope: "ampls".to_owned(), subnet, zones: scene.arm.cloud().private_dns_zones.clone() };
     let closed = provision::Settings { private_link: Some(link.clone()), ..open.clone() };
     scene.provision(&closed).await.unwrap();
     assert_eq!(scene.changes(&closed).await, [""; 0]);
