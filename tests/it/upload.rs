@@ -1,6 +1,6 @@
 //! Upload over loopback: the shipped code against an endpoint that misbehaves on purpose.
 
-mod azure;
+pub(crate) mod azure;
 mod endpoint;
 mod evidence;
 mod faults;

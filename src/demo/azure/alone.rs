@@ -32,14 +32,18 @@ pub async fn serve(
     until: impl Future<Output = ()>,
 ) -> anyhow::Result<std::collections::BTreeMap<String, usize>> {
     let azure = Azure::start(settings).await?;
-    tell(&write(&azure, folder)?)?;
+    tell(&served(&azure, folder)?)?;
     until.await;
     let arrived = azure.arrived();
     azure.stop().await;
     Ok(arrived)
 }
 
-fn write(azure: &Azure, folder: &Path) -> anyhow::Result<Served> {
+/// Writes the files of a running Azure into a folder, which is made if needed.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn served(azure: &Azure, folder: &Path) -> anyhow::Result<Served> {
     let cloud_file = azure.cloud_file(folder)?;
     let folder = fs_err::canonicalize(folder)?;
     let env_file = folder.join("azure.env");

@@ -38,7 +38,7 @@ use std::{
 
 use serde_json::json;
 
-pub use alone::{Served, serve};
+pub use alone::{Served, serve, served};
 pub use arrivals::StoredRow;
 pub use credentials::{ClientCertificate, Credentials, SUBSCRIPTION};
 pub use faults::{Alter, Cut, Fault, Scripted, read_faults};

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::client::{Client, settings};
 
-pub(super) struct NoWait;
+pub(crate) struct NoWait;
 
 #[async_trait]
 impl Sleeper for NoWait {

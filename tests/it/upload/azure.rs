@@ -25,7 +25,7 @@ struct Line {
     args: upload::Args,
 }
 
-pub(super) fn session(azure: &Azure, cloud: &Path) -> AzureSession {
+pub(crate) fn session(azure: &Azure, cloud: &Path) -> AzureSession {
     session_waiting(azure, cloud, Arc::new(Clock::default()))
 }
 
