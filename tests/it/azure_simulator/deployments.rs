@@ -21,15 +21,16 @@ use super::{
     provision::{NoWait, session, wanted},
 };
 
-struct Scene {
+/// An in-process Azure, somebody who provisions in it, and two tables.
+pub(super) struct Scene {
     client: Client,
-    arm: Arm,
+    pub(super) arm: Arm,
     folder: TempDir,
-    tables: Vec<&'static Table>,
+    pub(super) tables: Vec<&'static Table>,
 }
 
 impl Scene {
-    async fn new(settings: Settings) -> Self {
+    pub(super) async fn new(settings: Settings) -> Self {
         let azure = Azure::start(settings).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let session = session(&azure, &folder, AzureAuth::ClientSecret);
@@ -38,11 +39,11 @@ impl Scene {
         Self { client: Client::join(azure).await, arm, folder, tables }
     }
 
-    fn wanted(&self) -> provision::Settings {
+    pub(super) fn wanted(&self) -> provision::Settings {
         wanted(&self.client.azure)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.folder.path().join("deployment.json")
     }
 
@@ -50,13 +51,13 @@ impl Scene {
         provision::prepare(&self.arm, wanted.clone(), &self.tables, &self.file()).await.unwrap().plan
     }
 
-    async fn provision(&self, wanted: &provision::Settings) -> anyhow::Result<Deployment> {
+    pub(super) async fn provision(&self, wanted: &provision::Settings) -> anyhow::Result<Deployment> {
         let prepared = provision::prepare(&self.arm, wanted.clone(), &self.tables, &self.file()).await?;
         provision::carry_out(&self.arm, &prepared, "cloud", &self.file(), &|_| {}).await
     }
 
     /// The lines of the steps that are anything but unchanged.
-    async fn changes(&self, wanted: &provision::Settings) -> Vec<String> {
+    pub(super) async fn changes(&self, wanted: &provision::Settings) -> Vec<String> {
         let plan = self.plan(wanted).await;
         plan.steps.iter().map(|step| step.line()).filter(|line| !line.starts_with("unchanged")).collect()
     }
