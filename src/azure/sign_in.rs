@@ -95,7 +95,7 @@ pub(super) fn legible(host: &str, status: u16, body: &[u8]) -> Vec<u8> {
 /// What to do about a sign-in that failed, by the code of Entra ID in its words
 /// (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>).
 pub(super) fn fix(words: &str) -> &'static str {
-    const KNOWN: [(&[&str], &str); 6] = [
+    const KNOWN: [(&[&str], &str); 7] = [
         (
             &["AADSTS7000215", "AADSTS7000222"],
             "give the value (not the id) of a secret of the application that has not expired",
@@ -116,6 +116,8 @@ pub(super) fn fix(words: &str) -> &'static str {
             &["AADSTS50076", "AADSTS50079", "AADSTS50173", "AADSTS70043", "AADSTS700082", "AADSTS50078", "AADSTS53003"],
             "sign in again in person (`az login`): the directory asks for it",
         ),
+        // The address stands in the error when no answer came.
+        (&["/oauth2/v2.0/token)"], "check the network, the proxy and --cloud: the token service gave no answer"),
         (
             &["answered 408", "answered 429", "answered 5"],
             "the token service has a problem: run the same command again later, it goes on where it stopped",
@@ -156,6 +158,7 @@ mod tests {
         assert!(fix("login answered 401: AADSTS7000222: expired").contains("has not expired"));
         assert!(fix("login answered 400: AADSTS90002: Tenant").contains("--tenant-id"));
         assert!(fix("login answered 503").contains("later"));
+        assert!(fix("error sending request for url (https://l/t/oauth2/v2.0/token): dns error").contains("network"));
         assert!(fix("nobody is signed in").contains("az login"));
     }
 }

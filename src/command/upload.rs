@@ -199,7 +199,8 @@ fn report(done: &[Attempt], printer: Printer) -> ExitStatus {
             }
             Err(error) => {
                 let fix = error.downcast_ref::<Failure>().and_then(|failure| failure.fix.as_deref());
-                printer.text(format!("not uploaded: {}", printable(&format!("{error:#}"))));
+                let lines = format!("{error:#}").lines().map(printable).collect::<Vec<_>>().join("\n  ");
+                printer.text(format!("not uploaded: {lines}"));
                 if let Some(fix) = fix {
                     printer.text(format!("  fix: {}", printable(fix)));
                 }
@@ -211,7 +212,7 @@ fn report(done: &[Attempt], printer: Printer) -> ExitStatus {
     let failed: Vec<_> = done.iter().filter_map(|(bundle, result)| Some((bundle, result.as_ref().err()?))).collect();
     if !failed.is_empty() {
         let names = failed.iter().map(|(bundle, _)| format!("`{}`", bundle.display())).collect::<Vec<_>>().join(", ");
-        printer.note(format!("{} of {} bundles were not uploaded: {}", failed.len(), done.len(), printable(&names)));
+        printer.note(format!("{} of {} bundles not uploaded: {}", failed.len(), done.len(), printable(&names)));
     }
     printer.json(&Report { bundles });
     let is_whole = |result: &anyhow::Result<Summary>| result.as_ref().is_ok_and(Summary::is_whole);

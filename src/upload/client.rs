@@ -95,7 +95,7 @@ impl Client {
 
 fn sign_in_failure(error: &azure_core::Error, scope: &str) -> Failure {
     let failure = Failure::from(AzureError::of_sign_in(error));
-    Failure { message: format!("{} (for {scope})", failure.message), ..failure }
+    Failure { message: format!("no token for {scope}: {}", failure.message), ..failure }
 }
 
 async fn read_answer(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {

@@ -53,8 +53,9 @@ pub fn served(azure: &Azure, folder: &Path) -> anyhow::Result<Served> {
     let instructions = format!(
         "An Azure of its own answers at {address} until Ctrl-C. In another shell:\n\n  \
          . {env}\n  \
-         kubectl forensys provision --cloud {cloud} --azure-auth client-secret …\n  \
-         kubectl forensys upload BUNDLE --cloud {cloud} --azure-auth client-secret\n\n\
+         kubectl forensys provision --cloud {cloud} -g ir-rg --create-resource-group -l westeurope\n  \
+         kubectl forensys upload BUNDLE\n  \
+         kubectl forensys cleanup\n\n\
          What arrived: GET {address}/arrived and {address}/arrived/TABLE/record_ids\n"
     );
     Ok(Served { address, cloud_file, env_file, instructions })
