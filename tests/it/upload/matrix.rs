@@ -179,6 +179,14 @@ async fn a_token_that_expires_on_the_way_is_renewed_once_by_every_verb() {
 }
 
 #[tokio::test]
+async fn a_provider_that_is_not_registered_is_registered_whatever_needs_it() {
+    for path in ["*/workspaces/*", "*/datacollectionendpoints/*", "*/datacollectionrules/*"] {
+        let faults = json!([once(path, on("PUT", words(409, "MissingSubscriptionRegistration")))]);
+        passes(path, &faults).await;
+    }
+}
+
+#[tokio::test]
 async fn removing_passes_what_passes() {
     for (what, fault) in [
         ("429", json!({"answer": {"status": 429, "retry_after": 2}})),
