@@ -109,11 +109,17 @@ async fn dispatch(verb: Verb, printer: Printer) -> anyhow::Result<ExitStatus> {
 /// Says what went wrong, why, and what to do; returns the exit status that it deserves.
 fn render(error: &anyhow::Error, printer: Printer) -> ExitStatus {
     let failure = error.downcast_ref::<Failure>();
-    printer.note(format!("error: {}", printable(&format!("{error:#}"))));
+    printer.note(format!("error: {}", indented(&format!("{error:#}"))));
     if let Some(fix) = failure.and_then(|failure| failure.fix.as_deref()).filter(|fix| !fix.is_empty()) {
-        printer.note(format!("  fix: {}", printable(fix)));
+        printer.note(format!("  fix: {}", indented(fix)));
     }
     failure.map_or(ExitStatus::Failed, |failure| failure.status)
+}
+
+/// Several lines, safe for a terminal; those after the first are set in, so that none of them can pass for one of ours.
+fn indented(text: &str) -> String {
+    let lines = text.lines().map(|line| printable(line.trim_end()));
+    lines.collect::<Vec<_>>().join("\n    ")
 }
 
 fn begin_log(verbose: u8) {
@@ -125,4 +131,18 @@ fn begin_log(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("FORENSYS_LOG").unwrap_or_else(|_| level.into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_lines_stay_lines_and_none_can_pass_for_another_message() {
+        assert_eq!(
+            indented("two reasons:\n  - one\n  - \u{1b}[2Jtwo\n"),
+            "two reasons:\n      - one\n      - \\u{1b}[2Jtwo"
+        );
+        assert_eq!(indented("x\nerror: y"), "x\n    error: y");
+    }
 }

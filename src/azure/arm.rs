@@ -6,13 +6,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use azure_core::credentials::Secret;
 use http::Method;
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    AzureSession, Claims, Pace, Sleeper, TokioSleeper,
+    AzureSession, Claims, Cloud, Pace, Sleeper, TokioSleeper,
     answer::Answer,
+    credential_renewal::renewing,
     error::{AzureError, chain},
     operation::{Ask, Effect, Next, begun, polled},
 };
@@ -39,6 +41,11 @@ impl Arm {
         Self { session, sleeper: Arc::new(TokioSleeper), pace: Pace::default(), attempts: ATTEMPTS }
     }
 
+    /// The cloud that it speaks to.
+    pub fn cloud(&self) -> &Cloud {
+        &self.session.cloud
+    }
+
     /// The same client with another way to wait.
     pub fn with_waiting(self, sleeper: Arc<dyn Sleeper>, pace: Pace) -> Self {
         Self { sleeper, pace, ..self }
@@ -51,7 +58,7 @@ impl Arm {
 
     /// Who the caller is, as the token says. None when the token is opaque.
     pub async fn caller(&self) -> Result<Option<Claims>, AzureError> {
-        Ok(Claims::of(&self.token().await?))
+        Ok(Claims::of(self.token(None).await?.secret()))
     }
 
     /// The same client, which waits no longer than this for one thing.
@@ -232,6 +239,7 @@ impl Arm {
         Err(AzureError::Unexpected { what: request.to_owned(), problem: "it was never sent".to_owned() })
     }
 
+    /// Sends one request. A token that is not accepted is renewed once, and the request repeated: it was not carried out.
     async fn send_once(
         &self,
         method: &Method,
@@ -239,7 +247,25 @@ impl Arm {
         body: Option<&Value>,
         request: &str,
     ) -> Result<Answer, AzureError> {
-        let mut outgoing = self.session.http.request(method.clone(), url.clone()).bearer_auth(self.token().await?);
+        let token = self.token(None).await?;
+        let answer = self.send_as(&token, method, url, body, request).await?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        tracing::debug!("{request}: the token was not accepted, signing in again");
+        let token = self.token(Some(&token)).await?;
+        self.send_as(&token, method, url, body, request).await
+    }
+
+    async fn send_as(
+        &self,
+        token: &Secret,
+        method: &Method,
+        url: &Url,
+        body: Option<&Value>,
+        request: &str,
+    ) -> Result<Answer, AzureError> {
+        let mut outgoing = self.session.http.request(method.clone(), url.clone()).bearer_auth(token.secret());
         outgoing = match body {
             Some(body) => outgoing.json(body),
             // Without a body the length has to be said, or some front ends answer 411.
@@ -257,10 +283,11 @@ impl Arm {
         Answer::read(request, status, &headers, &bytes)
     }
 
-    async fn token(&self) -> Result<String, AzureError> {
+    /// A token; another one than `refused`, if that is given.
+    async fn token(&self, refused: Option<&Secret>) -> Result<Secret, AzureError> {
         let scope = self.session.cloud.resource_manager_scope();
-        let token = self.session.credential.get_token(&[&scope], None).await;
-        token.map(|token| token.token.secret().to_owned()).map_err(|error| AzureError::SignIn(chain(&error)))
+        let token = self.session.credential.get_token(&[&scope], refused.map(renewing)).await;
+        token.map(|token| token.token).map_err(|error| AzureError::of_sign_in(&error))
     }
 
     fn url(&self, id: &str, version: &str) -> Result<Url, AzureError> {

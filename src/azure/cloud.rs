@@ -7,12 +7,13 @@
 //!   "resource_manager_audience": "https://management.example.net",
 //!   "ingestion_audience": "https://monitor.example.net",
 //!   "log_analytics": "https://api.loganalytics.example.net",
+//!   "private_dns_zones": ["privatelink.monitor.example.net"],
 //!   "ca_file": "ca.pem"
 //! }
 //! ```
 //!
 //! `log_analytics` (for `--verify-arrival`), its audience `log_analytics_audience`, which is the same address unless it is
-//! given, and `ca_file` are optional. `ca_file` is PEM, and relative to the file that names it. Addresses are https; plain http is taken on
+//! given, `private_dns_zones` (for `--subnet-id`) and `ca_file` are optional. `ca_file` is PEM, and relative to the file that names it. Addresses are https; plain http is taken on
 //! loopback only, where nobody else can listen in.
 
 use std::{
@@ -45,9 +46,32 @@ pub struct Cloud {
     pub log_analytics: Option<Url>,
     /// Audience of tokens for queries, without a trailing slash.
     pub log_analytics_audience: String,
+    /// The private DNS zones that a private endpoint of Azure Monitor needs; empty where they are not known.
+    pub private_dns_zones: Vec<String>,
     /// Certificates (PEM) to trust beside the system's.
     pub ca_file: Option<PathBuf>,
 }
+
+/// <https://learn.microsoft.com/azure/azure-monitor/logs/private-link-configure>
+const PUBLIC_ZONES: &[&str] = &[
+    "privatelink.monitor.azure.com",
+    "privatelink.oms.opinsights.azure.com",
+    "privatelink.ods.opinsights.azure.com",
+    "privatelink.agentsvc.azure-automation.net",
+    "privatelink.blob.core.windows.net",
+];
+/// <https://learn.microsoft.com/azure/private-link/private-endpoint-dns#government>.
+const GOVERNMENT_ZONES: &[&str] = &[
+    "privatelink.monitor.azure.us",
+    "privatelink.adx.monitor.azure.us",
+    "privatelink.oms.opinsights.azure.us",
+    "privatelink.ods.opinsights.azure.us",
+    "privatelink.agentsvc.azure-automation.us",
+    "privatelink.blob.core.usgovcloudapi.net",
+];
+
+/// Microsoft documents none for Azure Monitor in China.
+const CHINA_ZONES: &[&str] = &[];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +85,8 @@ struct CloudFile {
     #[serde(default)]
     log_analytics_audience: Option<String>,
     #[serde(default)]
+    private_dns_zones: Vec<String>,
+    #[serde(default)]
     ca_file: Option<PathBuf>,
 }
 
@@ -70,24 +96,27 @@ impl Cloud {
     /// # Errors
     /// The file cannot be read, lacks a field, or names an address that is neither https nor on loopback.
     pub fn open(name: &str) -> anyhow::Result<Self> {
-        let (login, manage, audience, query) = match name {
+        let (login, manage, audience, query, zones) = match name {
             "public" => (
                 "login.microsoftonline.com",
                 "management.azure.com",
                 "https://monitor.azure.com",
                 "api.loganalytics.io",
+                PUBLIC_ZONES,
             ),
             "usgov" => (
                 "login.microsoftonline.us",
                 "management.usgovcloudapi.net",
                 "https://monitor.azure.us",
                 "api.loganalytics.us",
+                GOVERNMENT_ZONES,
             ),
             "china" => (
                 "login.chinacloudapi.cn",
                 "management.chinacloudapi.cn",
                 "https://monitor.azure.cn",
                 "api.loganalytics.azure.cn",
+                CHINA_ZONES,
             ),
             path => return Self::read(Path::new(path)),
         };
@@ -100,6 +129,7 @@ impl Cloud {
                 ingestion_audience: audience.to_owned(),
                 log_analytics: Some(format!("https://{query}")),
                 log_analytics_audience: None,
+                private_dns_zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
                 ca_file: None,
             },
         )
@@ -115,7 +145,7 @@ impl Cloud {
         let mut file: CloudFile = serde_json::from_slice(&bytes).map_err(|error| {
             Failure::usage(
                 format!("{} is not a cloud file: {error}", path.display()),
-                "it holds authority, resource_manager, resource_manager_audience, ingestion_audience and, optionally, log_analytics and ca_file",
+                "it holds authority, resource_manager, resource_manager_audience, ingestion_audience and, optionally, log_analytics, private_dns_zones and ca_file",
             )
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -137,6 +167,7 @@ impl Cloud {
                 file.log_analytics_audience.or_else(|| file.log_analytics.clone()).unwrap_or_default(),
             ),
             log_analytics: file.log_analytics.as_deref().map(|text| address("log_analytics", text)).transpose()?,
+            private_dns_zones: zones(file.private_dns_zones)?,
             ca_file: file.ca_file,
         })
     }
@@ -176,6 +207,22 @@ impl Cloud {
             builder = builder.no_proxy();
         }
         builder.build().context("the HTTP client cannot be set up")
+    }
+}
+
+/// Names of private DNS zones from a cloud file; they become parts of paths.
+fn zones(names: Vec<String>) -> anyhow::Result<Vec<String>> {
+    let is_name = |name: &String| {
+        let label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        name.split('.').all(label)
+    };
+    match names.iter().find(|name| !is_name(name)) {
+        None => Ok(names),
+        Some(wrong) => Err(Failure::usage(
+            format!("private_dns_zones `{}` is no domain name", crate::ui::printable(wrong)),
+            "write names such as privatelink.monitor.example.net",
+        )
+        .into()),
     }
 }
 
@@ -232,6 +279,16 @@ mod tests {
         for bad in ["http://login.example.net", "http://localhost.example.net", "http://128.0.0.1", "ftp://localhost"] {
             assert!(format!("{:#}", file(bad, "").unwrap_err()).contains("unprotected"), "{bad}");
         }
+    }
+
+    #[test]
+    fn zones_are_those_of_the_cloud_and_none_where_none_are_documented() {
+        let zones = |name: &str| Cloud::open(name).unwrap().private_dns_zones;
+        assert!(zones("public").iter().all(|zone| !zone.contains(".us")) && zones("public").len() == 5);
+        assert!(zones("usgov").iter().all(|zone| zone.ends_with(".us") || zone.ends_with(".usgovcloudapi.net")));
+        assert!(zones("china").is_empty());
+        assert_eq!(file("https://l", r#","private_dns_zones":["a.b"]"#).unwrap().private_dns_zones, ["a.b"]);
+        assert!(file("https://l", r#","private_dns_zones":["../a"]"#).is_err());
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::{
+    credentials::{Secret, TokenCredential},
+    http::ClientOptions,
+};
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, AzureDeveloperCliCredential, AzureDeveloperCliCredentialOptions,
     ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential,
@@ -11,11 +14,11 @@ use azure_identity::{
 };
 
 use super::{
-    Cloud,
+    Cloud, Sleeper,
     credential_auto::AutoCredential,
     credential_cache::CachedCredential,
     credential_certificate, credential_token_file,
-    transport::{client_options, impatient},
+    transport::{client_options, impatient, through},
 };
 use crate::failure::Failure;
 
@@ -81,13 +84,19 @@ impl CredentialSettings {
     ///
     /// # Errors
     /// A setting that the way needs is missing, or a file cannot be used; the error names it.
-    pub fn open(&self, cloud: &Cloud, http: &reqwest::Client) -> anyhow::Result<Arc<dyn TokenCredential>> {
+    pub fn open(
+        &self,
+        cloud: &Cloud,
+        http: &reqwest::Client,
+        sleeper: &Arc<dyn Sleeper>,
+    ) -> anyhow::Result<Arc<dyn TokenCredential>> {
+        let options = client_options(cloud, http, sleeper);
         if self.auth == AzureAuth::Auto {
             let ways = self.offered().into_iter();
-            let opened = ways.map(|way| (way.name(), self.open_as(way, cloud, http))).collect();
+            let opened = ways.map(|way| (way.name(), self.open_as(way, cloud, &options))).collect();
             return Ok(Arc::new(AutoCredential::new(opened)));
         }
-        self.open_as(self.auth, cloud, http)
+        self.open_as(self.auth, cloud, &options)
     }
 
     /// What `auto` tries: the ways that something was set for, then those that can only be found out by trying.
@@ -107,27 +116,28 @@ impl CredentialSettings {
         &self,
         way: AzureAuth,
         cloud: &Cloud,
-        http: &reqwest::Client,
+        options: &ClientOptions,
     ) -> anyhow::Result<Arc<dyn TokenCredential>> {
         match way {
-            AzureAuth::Auto => self.open(cloud, http),
+            // Only `open` knows the ways that are offered.
+            AzureAuth::Auto => Err(anyhow::anyhow!("`auto` is no way of its own")),
             AzureAuth::TokenFile => {
                 let path = need(self.token_file.clone(), "the file of the token", "--azure-token-file")?;
                 Ok(Arc::new(credential_token_file::TokenFileCredential::new(path)))
             }
-            AzureAuth::ClientSecret => self.client_secret(cloud, http),
+            AzureAuth::ClientSecret => self.client_secret(options.clone()),
             AzureAuth::ClientCertificate => {
                 let path = need(
                     self.client_certificate.clone(),
                     "the certificate",
                     "--azure-client-certificate or AZURE_CLIENT_CERTIFICATE_PATH",
                 )?;
-                credential_certificate::open(&path, self.tenant()?, self.client()?, cloud, client_options(cloud, http))
+                credential_certificate::open(&path, self.tenant()?, self.client()?, cloud, options.clone())
             }
-            AzureAuth::WorkloadIdentity => self.workload_identity(cloud, http),
+            AzureAuth::WorkloadIdentity => self.workload_identity(options.clone()),
             AzureAuth::Cli => self.cli(),
             AzureAuth::Azd => self.azd(),
-            AzureAuth::ManagedIdentity => self.managed_identity(cloud),
+            AzureAuth::ManagedIdentity => self.managed_identity(options.clone()),
         }
     }
 
@@ -139,17 +149,17 @@ impl CredentialSettings {
         need(self.client_id.clone(), "the application", "--client-id or AZURE_CLIENT_ID")
     }
 
-    fn client_secret(&self, cloud: &Cloud, http: &reqwest::Client) -> anyhow::Result<Arc<dyn TokenCredential>> {
+    fn client_secret(&self, client_options: ClientOptions) -> anyhow::Result<Arc<dyn TokenCredential>> {
         let secret = need(
             self.client_secret.clone(),
             "the application's secret",
             "AZURE_CLIENT_SECRET or --azure-client-secret-file",
         )?;
-        let options = ClientSecretCredentialOptions { client_options: client_options(cloud, http) };
+        let options = ClientSecretCredentialOptions { client_options };
         Ok(ClientSecretCredential::new(&self.tenant()?, self.client()?, secret, Some(options))?)
     }
 
-    fn workload_identity(&self, cloud: &Cloud, http: &reqwest::Client) -> anyhow::Result<Arc<dyn TokenCredential>> {
+    fn workload_identity(&self, client_options: ClientOptions) -> anyhow::Result<Arc<dyn TokenCredential>> {
         let path = need(
             self.federated_token_file.clone(),
             "the service account's token",
@@ -158,7 +168,7 @@ impl CredentialSettings {
         // azure_identity says which variable is wrong, but not which file.
         fs_err::metadata(&path)?;
         let options = WorkloadIdentityCredentialOptions {
-            credential_options: ClientAssertionCredentialOptions { client_options: client_options(cloud, http) },
+            credential_options: ClientAssertionCredentialOptions { client_options },
             client_id: Some(self.client()?),
             tenant_id: Some(self.tenant()?),
             token_file_path: Some(path),
@@ -177,9 +187,9 @@ impl CredentialSettings {
     }
 
     /// The identity's address is link-local: no proxy reaches it, and when it does not answer at once this is no such machine.
-    fn managed_identity(&self, cloud: &Cloud) -> anyhow::Result<Arc<dyn TokenCredential>> {
+    fn managed_identity(&self, options: ClientOptions) -> anyhow::Result<Arc<dyn TokenCredential>> {
         let http = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(2)).build()?;
-        let mut options = client_options(cloud, &http);
+        let mut options = through(options, &http);
         if self.auth == AzureAuth::Auto {
             options = impatient(options);
         }
@@ -224,7 +234,8 @@ mod tests {
     fn a_missing_setting_is_named_with_the_way_to_give_it() {
         let cloud = Cloud::open("public").unwrap();
         let settings = CredentialSettings { auth: AzureAuth::ClientSecret, ..Default::default() };
-        let error = settings.open(&cloud, &reqwest::Client::new()).unwrap_err();
+        let sleeper: Arc<dyn Sleeper> = Arc::new(crate::azure::TokioSleeper);
+        let error = settings.open(&cloud, &reqwest::Client::new(), &sleeper).unwrap_err();
         let failure = error.downcast_ref::<Failure>().unwrap();
         assert!(failure.fix.as_deref().unwrap().contains("AZURE_CLIENT_SECRET"), "{failure:?}");
     }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::{
-    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions},
     error::Result,
     http::{ClientMethodOptions, Context},
 };
@@ -13,13 +13,14 @@ use tokio::sync::Mutex;
 
 type Open = Box<dyn Fn() -> anyhow::Result<Arc<dyn TokenCredential>> + Send + Sync>;
 
-/// Stands in the context of a request for a token that was not given out before.
-#[derive(Clone, Copy, Debug)]
-struct Renew;
+/// Stands in the context of a request for a token: the one that a service did not take.
+#[derive(Clone)]
+struct Refused(Secret);
 
-/// Options for [`TokenCredential::get_token`] that ask for a new token, whatever is kept.
-pub fn renewing() -> TokenRequestOptions<'static> {
-    TokenRequestOptions { method_options: ClientMethodOptions { context: Context::new().with_value(Renew) } }
+/// Options for [`TokenCredential::get_token`] that ask for another token than the one that a service refused.
+pub fn renewing(refused: &Secret) -> TokenRequestOptions<'static> {
+    let context = Context::new().with_value(Refused(refused.clone()));
+    TokenRequestOptions { method_options: ClientMethodOptions { context } }
 }
 
 /// A credential that is opened again when a new token is wanted.
@@ -45,17 +46,22 @@ impl fmt::Debug for RenewableCredential {
 #[async_trait]
 impl TokenCredential for RenewableCredential {
     async fn get_token(&self, scopes: &[&str], options: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
-        let is_renewal =
-            options.as_ref().is_some_and(|options| options.method_options.context.value::<Renew>().is_some());
-        let credential = {
-            let mut current = self.current.lock().await;
-            // What could be opened once and cannot now keeps working with what it has.
-            if is_renewal && let Ok(opened) = (self.open)() {
-                *current = opened;
-            }
-            Arc::clone(&current)
+        let refused = options.as_ref().and_then(|options| options.method_options.context.value::<Refused>()).cloned();
+        let Some(Refused(refused)) = refused else {
+            let credential = Arc::clone(&*self.current.lock().await);
+            return credential.get_token(scopes, options).await;
         };
-        credential.get_token(scopes, if is_renewal { None } else { options }).await
+        // Held while asking: of many calls whose token was refused together, the first signs in anew, the others get its token.
+        let mut current = self.current.lock().await;
+        let kept = current.get_token(scopes, None).await;
+        if kept.as_ref().is_ok_and(|kept| kept.token != refused) {
+            return kept;
+        }
+        // What could be opened once and cannot now keeps working with what it has.
+        if let Ok(opened) = (self.open)() {
+            *current = opened;
+        }
+        current.get_token(scopes, None).await
     }
 }
 
@@ -83,8 +89,11 @@ mod tests {
         let opened = AtomicU32::new(0);
         let open = move || Ok(Arc::new(Fixed(opened.fetch_add(1, Ordering::Relaxed))) as Arc<dyn TokenCredential>);
         let credential = RenewableCredential::new(Box::new(open)).unwrap();
-        let token = async |options| credential.get_token(&["s"], options).await.unwrap().token.secret().to_owned();
-        let tokens = [token(None).await, token(None).await, token(Some(renewing())).await, token(None).await];
-        assert_eq!(tokens, ["0", "0", "1", "1"]);
+        let token = async |options| credential.get_token(&["s"], options).await.unwrap().token;
+        let first = token(None).await;
+        let refused = || Some(renewing(&first));
+        let tokens = [token(None).await, token(refused()).await, token(refused()).await, token(None).await];
+        let tokens = tokens.each_ref().map(|token| token.secret());
+        assert_eq!(tokens, ["0", "1", "1", "1"], "opened again once, however many calls were refused");
     }
 }

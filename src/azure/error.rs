@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::sign_in;
 use crate::failure::Failure;
 
 /// An error of a call to Azure.
@@ -120,6 +121,13 @@ impl fmt::Display for ServiceError {
 }
 
 impl AzureError {
+    /// The error for a token that could not be had.
+    pub(crate) fn of_sign_in(error: &azure_core::Error) -> Self {
+        let words = chain(error);
+        // The ways that were tried stand one on each line.
+        Self::SignIn(words.lines().map(crate::ui::printable).collect::<Vec<_>>().join("\n"))
+    }
+
     /// Whether the service refused with the code, in the error itself or in a detail.
     pub fn has_code(&self, code: &str) -> bool {
         matches!(self, Self::Service(error) if error.body.has_code(code))
@@ -148,7 +156,7 @@ impl AzureError {
         match self {
             Self::Service(error) => service_fix(error),
             Self::Unreachable { .. } => "check the network, the proxy and --cloud",
-            Self::SignIn(_) => "sign in (`az login`), or say how with --azure-auth",
+            Self::SignIn(words) => sign_in::fix(words),
             Self::TookTooLong { .. } => "run the same command again: it goes on where this one stopped",
             Self::Unexpected { .. } => "check that --cloud names the right addresses",
         }

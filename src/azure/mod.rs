@@ -14,6 +14,7 @@ mod credential_token_file;
 mod error;
 mod operation;
 mod session;
+mod sign_in;
 mod transport;
 mod wait;
 

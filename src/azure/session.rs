@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use azure_core::credentials::TokenCredential;
 
-use super::{Cloud, credential::CredentialSettings, credential_renewal::RenewableCredential};
+use super::{Cloud, Sleeper, TokioSleeper, credential::CredentialSettings, credential_renewal::RenewableCredential};
 
 /// What every call to Azure needs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -24,11 +24,23 @@ impl AzureSession {
     /// # Errors
     /// The cloud's `ca_file` or the credential's settings cannot be used.
     pub fn open(cloud: Cloud, settings: &CredentialSettings) -> anyhow::Result<Self> {
+        Self::open_waiting(cloud, settings, Arc::new(TokioSleeper))
+    }
+
+    /// The same with another way to wait for the token service.
+    ///
+    /// # Errors
+    /// As [`AzureSession::open`].
+    pub fn open_waiting(
+        cloud: Cloud,
+        settings: &CredentialSettings,
+        sleeper: Arc<dyn Sleeper>,
+    ) -> anyhow::Result<Self> {
         let http = cloud.http_client()?;
         let cloud = Arc::new(cloud);
         let open = {
             let (settings, cloud, http) = (settings.clone(), Arc::clone(&cloud), http.clone());
-            move || settings.open(&cloud, &http)
+            move || settings.open(&cloud, &http, &sleeper)
         };
         let credential = RenewableCredential::new(Box::new(open))
             .with_context(|| format!("--azure-auth {} cannot be used", settings.auth.name()))?;

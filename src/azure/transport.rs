@@ -16,18 +16,28 @@ use azure_core::{
 };
 use futures::TryStreamExt as _;
 
-use super::Cloud;
+use super::{
+    Cloud, Sleeper,
+    sign_in::{SignInRetry, legible},
+};
 
 /// Options for a credential of azure_identity in this cloud.
-pub(super) fn client_options(cloud: &Cloud, http: &reqwest::Client) -> ClientOptions {
+pub(super) fn client_options(cloud: &Cloud, http: &reqwest::Client, sleeper: &Arc<dyn Sleeper>) -> ClientOptions {
     let plain = (cloud.authority.scheme() == "http").then(|| cloud.authority.clone());
     let mut custom = CustomConfiguration::default();
     custom.authority_host = protected(&cloud.authority).to_string();
     ClientOptions {
         transport: Some(Transport::new(Arc::new(IdentityTransport { http: http.clone(), plain }))),
         cloud: Some(Arc::new(CloudConfiguration::from(custom))),
+        retry: RetryOptions::custom(Arc::new(SignInRetry::new(Arc::clone(sleeper)))),
         ..ClientOptions::default()
     }
+}
+
+/// The same options over another client, for addresses that are never the authority's.
+pub(super) fn through(options: ClientOptions, http: &reqwest::Client) -> ClientOptions {
+    let transport = Transport::new(Arc::new(IdentityTransport { http: http.clone(), plain: None }));
+    ClientOptions { transport: Some(transport), ..options }
 }
 
 /// The same options without retries, for places that may not be there at all.
@@ -85,6 +95,11 @@ impl HttpClient for IdentityTransport {
         })?;
         let status = StatusCode::from(response.status().as_u16());
         let headers = headers(response.headers());
+        if u16::from(status) >= 400 && request.url().path().ends_with("/oauth2/v2.0/token") {
+            let body = response.bytes().await.map_err(|error| Error::new(ErrorKind::Io, error))?;
+            let body = legible(request.url().host_str().unwrap_or_default(), u16::from(status), &body);
+            return Ok(AsyncRawResponse::from_bytes(status, headers, body));
+        }
         let stream = response.bytes_stream().map_err(|error| Error::new(ErrorKind::Io, error));
         Ok(AsyncRawResponse::new(status, headers, Box::pin(stream)))
     }
@@ -141,7 +156,9 @@ mod tests {
             client_secret: Some("s3cret".to_owned().into()),
             ..Default::default()
         };
-        let credential = settings.open(&cloud, &reqwest::Client::builder().no_proxy().build().unwrap()).unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let sleeper: Arc<dyn Sleeper> = Arc::new(crate::azure::TokioSleeper);
+        let credential = settings.open(&cloud, &http, &sleeper).unwrap();
         let token = credential.get_token(&["https://m/.default"], None).await.unwrap();
         assert_eq!(token.token.secret(), "tenant-1 s3cret https://m/.default");
         server.abort();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{journal, manifest::FileEntry, reader::Bundle, run::RunFile, seal};
+use super::{journal, lock, manifest::FileEntry, reader::Bundle, run::RunFile, seal};
 
 /// A bundle that has been begun. Only what stands in the journal counts: those parts are on stable storage and change no more.
 #[derive(Debug)]
@@ -38,6 +38,11 @@ impl Growing {
             .collect();
         files.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(files)
+    }
+
+    /// Whether a collector is still writing it. Ask before reading the journal: what was written last is in it then.
+    pub fn is_being_written(&self) -> anyhow::Result<bool> {
+        lock::is_taken(&self.dir)
     }
 
     /// The bundle, once it is sealed.

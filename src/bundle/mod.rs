@@ -18,6 +18,7 @@ mod commit;
 mod digest;
 mod growing;
 mod journal;
+mod lock;
 mod manifest;
 mod name;
 mod part;

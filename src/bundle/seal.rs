@@ -100,7 +100,7 @@ pub(super) fn write(
     };
     let mut text = serde_json::to_vec_pretty(&manifest)?;
     text.push(b'\n');
-    write_durably(dir, "manifest.json", &text)?;
+    write_durably(dir, "manifest.json", &text, false)?;
     let mut hasher = digest::Hasher::default();
     hasher.update(&text);
     Ok((manifest, hasher.finish().1))

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Write as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,6 +13,7 @@ use super::{
     GapEntry,
     commit::{Committer, sync_folder},
     journal::{self, Coverage, JournalLine, PartEntry, State},
+    lock,
     manifest::Manifest,
     name::component,
     resume,
@@ -56,16 +58,15 @@ impl BundleWriter {
     /// Begins a bundle in a folder that [`Self::prepare`] checked, or that does not exist. Must be called inside a tokio runtime.
     pub fn create(dir: &Path, run: RunFile) -> anyhow::Result<Self> {
         fs_err::create_dir_all(dir)?;
-        let text = serde_json::to_vec_pretty(&run)?;
-        write_durably(dir, "run.json", &text)?;
-        Self::open(dir, run, BTreeMap::new(), BTreeMap::new(), 1)
+        let lock = write_durably(dir, "run.json", &serde_json::to_vec_pretty(&run)?, true)?;
+        Self::open(dir, run, lock, BTreeMap::new(), BTreeMap::new(), 1)
     }
 
     /// Goes on with a bundle that a run left. Units that ended well stay; what was cut off is kept and read on.
     /// Errors when the folder is no bundle or another process writes it.
     pub fn resume(dir: &Path) -> anyhow::Result<Self> {
         let run = RunFile::read(dir)?;
-        let lock = lock(dir)?;
+        let lock = lock::take(dir)?;
         let mut units = journal::read(&dir.join("journal.jsonl"))?;
         let attempt = units.values().map(|line| line.attempt).max().unwrap_or(1) + 1;
         let adopted = resume::adopt(dir, &units, attempt)?;
@@ -76,18 +77,17 @@ impl BundleWriter {
         }
         units.extend(adopted.into_iter().map(|line| (line.unit.clone(), line)));
         seal::keep_old_seal(dir)?;
-        drop(lock);
-        Self::open(dir, run, units, interrupted, attempt)
+        Self::open(dir, run, lock, units, interrupted, attempt)
     }
 
     fn open(
         dir: &Path,
         run: RunFile,
+        lock: fs_err::File,
         units: BTreeMap<String, JournalLine>,
         interrupted: BTreeMap<String, PartEntry>,
         attempt: u32,
     ) -> anyhow::Result<Self> {
-        let lock = lock(dir)?;
         let (file, _) = journal::open_lines(&dir.join("journal.jsonl"))?;
         sync_folder(dir)?;
         let envelope = Envelope { case_id: run.case_id.clone(), run_id: run.run_id.clone() };
@@ -206,26 +206,17 @@ impl BundleWriter {
     }
 }
 
-/// Takes the bundle's lock; released when the file is closed, by the end of the process at the latest.
-fn lock(dir: &Path) -> anyhow::Result<fs_err::File> {
-    let file = fs_err::OpenOptions::new().read(true).append(true).open(dir.join("run.json"))?;
-    match file.file().try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Failure::new(format!("another process is writing `{}`", dir.display()), "wait until it has ended")
-                .into())
-        }
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(anyhow::Error::new(error).context(format!("locking {}", dir.display())))
-        }
-    }
-}
-
-/// Writes a file so that after a crash it is either whole or absent.
-pub(super) fn write_durably(dir: &Path, name: &str, text: &[u8]) -> anyhow::Result<()> {
+/// Writes a file so that after a crash it is either whole or absent. Returns it open; where it is to be locked, it is so from the
+/// moment that it has its name.
+pub(super) fn write_durably(dir: &Path, name: &str, text: &[u8], locked: bool) -> anyhow::Result<fs_err::File> {
     let temporary = dir.join(format!(".{name}.new"));
-    fs_err::write(&temporary, text)?;
-    fs_err::File::open(&temporary)?.sync_all()?;
+    let mut file = fs_err::File::create(&temporary)?;
+    if locked {
+        file.file().lock().with_context(|| format!("locking {}", temporary.display()))?;
+    }
+    file.write_all(text)?;
+    file.sync_all()?;
     fs_err::rename(&temporary, dir.join(name))?;
-    sync_folder(dir)
+    sync_folder(dir)?;
+    Ok(file)
 }

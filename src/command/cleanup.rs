@@ -33,7 +33,7 @@ pub struct Args {
     /// Remove the workspace for good; otherwise Azure keeps it recoverable for 14 days
     #[arg(long)]
     purge: bool,
-    /// Leave the tables, with the shortest retention (4 days; 30 for the plans basic and auxiliary), and the workspace
+    /// Leave the tables, with the shortest retention (4 days; 30 for the plan basic), and the workspace
     #[arg(long, conflicts_with = "purge")]
     keep_tables: bool,
     #[command(flatten)]

@@ -10,7 +10,7 @@ use crate::{
     azure::Arm,
     failure::Failure,
     provision::{
-        Action, Plan, Step,
+        Action, Kind, Plan, Step,
         emit::{Format, MARK, emit},
     },
     ui::Printer,
@@ -65,7 +65,9 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
     let deployment = args.wanted.carry_out(&session, &arm, &prepared, printer).await?;
     let file = args.wanted.deployment.display();
     printer.text(format!("done ({}); recorded in {file}", counts(&prepared.plan)));
-    printer.text("A role that was just assigned can take minutes until it works; upload waits for it.");
+    if prepared.plan.steps.iter().any(|step| step.kind == Kind::Role && step.action == Action::Create) {
+        printer.text("A role that was just assigned can take minutes until it works; upload waits for it.");
+    }
     printer.json(&json!({
         "deployment": args.wanted.deployment,
         "location": prepared.plan.location,

@@ -155,9 +155,11 @@ impl ProvisionArgs {
                 total_retention: self.total_retention,
             },
             transforms,
-            private_link: self
-                .private_link
-                .then(|| PrivateLink { scope: self.private_link_scope.clone(), subnet: self.subnet_id.clone() }),
+            private_link: self.private_link.then(|| PrivateLink {
+                scope: self.private_link_scope.clone(),
+                subnet: self.subnet_id.clone(),
+                zones: arm.cloud().private_dns_zones.clone(),
+            }),
         })
     }
 

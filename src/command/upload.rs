@@ -1,6 +1,10 @@
 //! `upload`: send bundles to the tables of a deployment.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -10,6 +14,7 @@ use super::{ExitStatus, azure_args::AzureArgs, signals, upload_bar::Bar};
 use crate::{
     azure::AzureSession,
     bundle::{Bundle, SealStatus},
+    failure::Failure,
     provision::deployment::Deployment,
     ui::{Printer, printable, size},
     upload::{Arrivals, BodyLimit, Client, Options, Query, Summary, follow, upload},
@@ -88,33 +93,38 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// The documented output of several bundles.
 #[derive(Serialize)]
-struct Report {
-    bundles: Vec<Uploaded>,
+struct Report<'a> {
+    bundles: Vec<Uploaded<'a>>,
 }
 
-/// A bundle and what its upload came to.
+/// A bundle and what its upload came to, or why it came to nothing.
 #[derive(Serialize)]
-struct Uploaded {
-    bundle: PathBuf,
+struct Uploaded<'a> {
+    bundle: &'a Path,
     #[serde(flatten)]
-    summary: Summary,
+    outcome: Outcome<'a>,
 }
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome<'a> {
+    Done(&'a Summary),
+    Failed { error: String, fix: Option<&'a str> },
+}
+
+/// A bundle and the result of its upload.
+type Attempt = (PathBuf, anyhow::Result<Summary>);
 
 /// Runs the verb. Ends with [`ExitStatus::Gaps`] when rows were put into the spool or did not arrive,
-/// [`ExitStatus::Interrupted`] on Ctrl-C.
+/// [`ExitStatus::Interrupted`] on Ctrl-C. Of several bundles, one that fails keeps no other from being sent; the exit status is
+/// then that of the first that failed.
 ///
 /// # Errors
-/// A bundle, the deployment file or the credential cannot be used, or the service refuses; what was acknowledged is
+/// The bundle, the deployment file or the credential cannot be used, or the service refuses; what was acknowledged is
 /// remembered, and running it again goes on.
 pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
     if !args.follow {
-        // All are looked at before the first row leaves.
-        for dir in &args.bundles {
-            if Bundle::open(dir)?.manifest.status == SealStatus::Interrupted {
-                let dir = dir.display();
-                printer.note(format!("The collection into {dir} was interrupted; what was collected is uploaded. `collect --resume` reads the rest."));
-            }
-        }
+        args.look_at_all(printer)?;
     }
     let deployment = Deployment::read(&args.deployment)?;
     let session = args.azure.open_for(deployment.cloud.as_deref())?;
@@ -124,22 +134,34 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<ExitStatus> {
         printer.note("Interrupted. Run the same upload again: it sends what has not been acknowledged.");
         return Ok(ExitStatus::Interrupted);
     };
-    let done = done?;
-    for uploaded in &done {
-        if done.len() > 1 {
-            printer.text(uploaded.bundle.display().to_string());
+    match <[Attempt; 1]>::try_from(done) {
+        Ok([(_, result)]) => {
+            let summary = result?;
+            show(&summary, printer);
+            printer.json(&summary);
+            Ok(if summary.is_whole() { ExitStatus::Complete } else { ExitStatus::Gaps })
         }
-        show(&uploaded.summary, printer);
+        Err(done) => Ok(report(&done, printer)),
     }
-    let is_whole = done.iter().all(|uploaded| uploaded.summary.is_whole());
-    match <[Uploaded; 1]>::try_from(done) {
-        Ok([one]) => printer.json(&one.summary),
-        Err(bundles) => printer.json(&Report { bundles }),
-    }
-    Ok(if is_whole { ExitStatus::Complete } else { ExitStatus::Gaps })
 }
 
 impl Args {
+    /// Looks at a single bundle before anything else is asked for, and tells which collections were interrupted.
+    fn look_at_all(&self, printer: Printer) -> anyhow::Result<()> {
+        for dir in &self.bundles {
+            match Bundle::open(dir) {
+                Ok(bundle) if bundle.manifest.status == SealStatus::Interrupted => {
+                    let dir = dir.display();
+                    printer.note(format!("The collection into {dir} was interrupted; what was collected is uploaded. `collect --resume` reads the rest."));
+                }
+                Err(error) if self.bundles.len() == 1 => return Err(error),
+                // Of several, it is told at the end, with what became of the others.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Uploads one bundle after another.
     async fn send(
         &self,
@@ -147,19 +169,57 @@ impl Args {
         client: &Client,
         options: &Options,
         printer: Printer,
-    ) -> anyhow::Result<Vec<Uploaded>> {
+    ) -> Vec<Attempt> {
         let mut done = Vec::new();
         for dir in &self.bundles {
             let (bar, options) = (Bar::new(printer), options.clone());
             let result = if self.follow {
                 follow(dir, deployment, client, options, &CancellationToken::new(), &bar).await
             } else {
-                upload(Arc::new(Bundle::open(dir)?), deployment, client, options, &bar).await
+                match Bundle::open(dir) {
+                    Ok(bundle) => upload(Arc::new(bundle), deployment, client, options, &bar).await,
+                    Err(error) => Err(error),
+                }
             };
-            let summary = result.with_context(|| format!("uploading `{}`", dir.display()));
-            done.push(Uploaded { bundle: dir.clone(), summary: summary? });
+            done.push((dir.clone(), result.with_context(|| format!("uploading `{}`", dir.display()))));
         }
-        Ok(done)
+        done
+    }
+}
+
+/// Prints what became of several bundles, and returns the exit status.
+fn report(done: &[Attempt], printer: Printer) -> ExitStatus {
+    let mut bundles = Vec::new();
+    for (bundle, result) in done {
+        printer.text(printable(&bundle.display().to_string()));
+        let outcome = match result {
+            Ok(summary) => {
+                show(summary, printer);
+                Outcome::Done(summary)
+            }
+            Err(error) => {
+                let fix = error.downcast_ref::<Failure>().and_then(|failure| failure.fix.as_deref());
+                let lines = format!("{error:#}").lines().map(printable).collect::<Vec<_>>().join("\n  ");
+                printer.text(format!("not uploaded: {lines}"));
+                if let Some(fix) = fix {
+                    printer.text(format!("  fix: {}", printable(fix)));
+                }
+                Outcome::Failed { error: format!("{error:#}"), fix }
+            }
+        };
+        bundles.push(Uploaded { bundle, outcome });
+    }
+    let failed: Vec<_> = done.iter().filter_map(|(bundle, result)| Some((bundle, result.as_ref().err()?))).collect();
+    if !failed.is_empty() {
+        let names = failed.iter().map(|(bundle, _)| format!("`{}`", bundle.display())).collect::<Vec<_>>().join(", ");
+        printer.note(format!("{} of {} bundles not uploaded: {}", failed.len(), done.len(), printable(&names)));
+    }
+    printer.json(&Report { bundles });
+    let is_whole = |result: &anyhow::Result<Summary>| result.as_ref().is_ok_and(Summary::is_whole);
+    match failed.first() {
+        Some((_, error)) => error.downcast_ref::<Failure>().map_or(ExitStatus::Failed, |failure| failure.status),
+        None if done.iter().all(|(_, result)| is_whole(result)) => ExitStatus::Complete,
+        None => ExitStatus::Gaps,
     }
 }
 

@@ -201,8 +201,17 @@ impl Worker<'_> {
             }
         };
         let immutable_id = text(rule, "/properties/immutableId", id)?;
-        Ok(Destination { endpoint, immutable_id, stream: table.stream() })
+        let stream = table.stream();
+        Ok(Destination { endpoint, immutable_id, columns: declared(rule, &stream), stream })
     }
+}
+
+/// The columns that a rule declares for a stream.
+fn declared(rule: &Value, stream: &str) -> Vec<String> {
+    let stream = rule.pointer("/properties/streamDeclarations").and_then(|streams| streams.get(stream));
+    let columns = stream.and_then(|stream| stream.get("columns")).and_then(Value::as_array);
+    let name = |column: &Value| column.get("name").and_then(Value::as_str).map(str::to_owned);
+    columns.into_iter().flatten().filter_map(name).collect()
 }
 
 /// Errors that pass while Azure catches up with what it has just made: a workspace that is not active yet, a table that is

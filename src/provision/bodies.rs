@@ -261,9 +261,9 @@ pub(super) fn dns_link(link: &PrivateLink) -> Value {
 }
 
 /// <https://learn.microsoft.com/rest/api/virtualnetwork/private-dns-zone-groups/create-or-update>
-pub(super) fn dns_zone_group(settings: &Settings) -> Value {
-    let zone = |name: &&str| json!({"name": name.replace('.', "-"), "properties": {"privateDnsZoneId": settings.dns_zone_id(name)}});
-    json!({"properties": {"privateDnsZoneConfigs": PrivateLink::ZONES.iter().map(zone).collect::<Vec<_>>()}})
+pub(super) fn dns_zone_group(settings: &Settings, link: &PrivateLink) -> Value {
+    let zone = |name: &String| json!({"name": name.replace('.', "-"), "properties": {"privateDnsZoneId": settings.dns_zone_id(name)}});
+    json!({"properties": {"privateDnsZoneConfigs": link.zones.iter().map(zone).collect::<Vec<_>>()}})
 }
 
 /// The named members of an object, as far as it has them.

@@ -7,6 +7,11 @@ use crate::{failure::Failure, provision::Kind};
 
 /// Documented limit of a transformation.
 const LONGEST_TRANSFORM: usize = 15_360;
+/// Why evidence is not for tables of the plan Auxiliary: it carries its own times, as precise as they were, and a request holds what was
+/// collected together, not what happened together
+/// (<https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table-auxiliary>).
+pub(super) const AUXILIARY_REFUSES: &str = "tables of that plan take only times with exactly six decimals, and only requests \
+     whose rows lie within 30 minutes; evidence is neither";
 /// Years for which a table's rows can be kept beyond two, in days.
 const LONG_RETENTIONS: [i32; 10] = [1095, 1460, 1826, 2191, 2556, 2922, 3288, 3653, 4018, 4383];
 
@@ -81,9 +86,15 @@ impl Settings {
 
 /// <https://learn.microsoft.com/azure/azure-monitor/logs/data-retention-configure>
 fn check_tables(tables: &TableSettings) -> Result<(), Failure> {
-    let fixed = matches!(tables.plan, Some(TablePlan::Basic | TablePlan::Auxiliary));
+    if tables.plan == Some(TablePlan::Auxiliary) {
+        return Err(Failure::usage(
+            format!("--table-plan auxiliary cannot be had: {AUXILIARY_REFUSES}"),
+            "choose basic, which is cheaper than analytics, too; --total-retention keeps rows for up to 12 years",
+        ));
+    }
+    let fixed = tables.plan == Some(TablePlan::Basic);
     if let (true, Some(days)) = (fixed, tables.retention) {
-        let rule = "tables of the plans basic and auxiliary have a fixed one: leave it out, or give --total-retention";
+        let rule = "tables of the plan basic have a fixed one: leave it out, or give --total-retention";
         return Err(refuse_days("--retention", days, rule));
     }
     if let Some(days) = tables.retention.filter(|days| *days != -1 && !(4..=730).contains(days)) {
@@ -192,7 +203,8 @@ mod tests {
         assert!(days(Some(TablePlan::Basic), None, Some(365)));
         assert!(!days(None, Some(3), None) && !days(None, Some(731), None) && !days(None, None, Some(1000)));
         assert!(!days(Some(TablePlan::Basic), Some(30), None), "basic tables have a fixed retention");
-        assert!(!days(Some(TablePlan::Auxiliary), None, Some(29)), "less than what can be queried at once");
+        assert!(!days(Some(TablePlan::Basic), None, Some(29)), "less than what can be queried at once");
+        assert!(!days(Some(TablePlan::Auxiliary), None, None), "its rules for times are not those of evidence");
         assert!(!days(None, Some(90), Some(60)));
     }
 

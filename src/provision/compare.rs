@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     bodies::is_of_stream,
+    check::AUXILIARY_REFUSES,
     names::{Ingestion, Settings, TablePlan},
     plan::Obstacle,
 };
@@ -54,16 +55,16 @@ fn columns(table: &Table, found: &Value) -> Result<Option<String>, Obstacle> {
 }
 
 fn plan(settings: &Settings, found: &Value) -> Result<Option<String>, Obstacle> {
-    let Some(wanted) = settings.tables.plan else { return Ok(None) };
     let is = found.pointer("/properties/plan").and_then(Value::as_str).unwrap_or(TablePlan::Analytics.name());
+    if is.eq_ignore_ascii_case(TablePlan::Auxiliary.name()) {
+        return Err(Obstacle::new(
+            format!("its plan is {is}, which cannot be changed, and {AUXILIARY_REFUSES}"),
+            "delete the table if nobody needs it, or name another workspace with --workspace-name",
+        ));
+    }
+    let Some(wanted) = settings.tables.plan else { return Ok(None) };
     if is.eq_ignore_ascii_case(wanted.name()) {
         return Ok(None);
-    }
-    if wanted == TablePlan::Auxiliary || is.eq_ignore_ascii_case(TablePlan::Auxiliary.name()) {
-        return Err(Obstacle::new(
-            format!("its plan is {is}, and a table cannot change to or from the plan Auxiliary"),
-            "leave --table-plan out, or name another workspace",
-        ));
     }
     Ok(Some(format!("changes the plan from {is} to {}", wanted.name())))
 }

@@ -46,7 +46,7 @@ pub struct Deployment {
 
 /// Where the rows of one table go: the parts of the ingestion URL
 /// (<https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview>).
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Destination {
     /// The logs ingestion endpoint of the data collection endpoint or rule.
     pub endpoint: String,
@@ -54,6 +54,9 @@ pub struct Destination {
     pub immutable_id: String,
     /// The stream's name in the rule, `Custom-` and the table's name.
     pub stream: String,
+    /// The columns that the rule declares for the stream: rows may have these and no others. Empty when it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
 }
 
 /// One Azure resource of the deployment.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     kind::Kind,
-    names::{PUBLISHER_ROLE, Principal, PrivateLink, Settings, is_within},
+    names::{PUBLISHER_ROLE, Principal, Settings, is_within},
 };
 use crate::{
     azure::{Arm, AzureError},
@@ -79,7 +79,7 @@ impl Existing {
             ids.push(settings.private_link_scope_id(link));
             if link.subnet.is_some() {
                 ids.push(settings.private_endpoint_id(link));
-                ids.extend(PrivateLink::ZONES.iter().map(|zone| settings.dns_zone_id(zone)));
+                ids.extend(link.zones.iter().map(|zone| settings.dns_zone_id(zone)));
             }
         }
         let group = settings.resource_group_id();
@@ -105,7 +105,7 @@ impl Existing {
         if self.get(&settings.private_endpoint_id(link)).is_some() {
             ids.push(settings.dns_zone_group_id(link));
         }
-        let zones = PrivateLink::ZONES.iter().filter(|zone| self.get(&settings.dns_zone_id(zone)).is_some());
+        let zones = link.zones.iter().filter(|zone| self.get(&settings.dns_zone_id(zone)).is_some());
         ids.extend(zones.map(|zone| settings.dns_link_id(link, zone)));
         ids
     }

@@ -90,7 +90,7 @@ pub enum TablePlan {
     Analytics,
     /// Cheaper: single-table queries, 30 days.
     Basic,
-    /// Cheapest: slow queries, for audits.
+    /// Not for evidence: takes only times with six decimals, and 30 minutes in a request.
     Auxiliary,
 }
 
@@ -112,19 +112,11 @@ pub struct PrivateLink {
     pub scope: String,
     /// Full id of a subnet that gets a private endpoint and DNS zones; None when somebody else sees to that.
     pub subnet: Option<String>,
+    /// The private DNS zones of Azure Monitor in this cloud; empty when they are not known.
+    pub zones: Vec<String>,
 }
 
 impl PrivateLink {
-    /// The zones that a private endpoint of Azure Monitor needs
-    /// (<https://learn.microsoft.com/azure/azure-monitor/logs/private-link-configure>).
-    pub const ZONES: [&str; 5] = [
-        "privatelink.monitor.azure.com",
-        "privatelink.oms.opinsights.azure.com",
-        "privatelink.ods.opinsights.azure.com",
-        "privatelink.agentsvc.azure-automation.net",
-        "privatelink.blob.core.windows.net",
-    ];
-
     /// The virtual network that the subnet is part of.
     pub fn network(&self) -> Option<&str> {
         let subnet = self.subnet.as_deref()?;

@@ -1,14 +1,7 @@
 //! The ingestion endpoint over HTTP: one body, one answer. What the answer means is [`super::retry`]'s.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use azure_core::{
     credentials::{AccessToken, Secret, TokenCredential},
     time::OffsetDateTime,
@@ -19,7 +12,10 @@ use url::Url;
 use uuid::Uuid;
 
 use super::answer::{Answer, Reply};
-use crate::azure::renewing;
+use crate::{
+    azure::{AzureError, renewing},
+    failure::Failure,
+};
 
 /// How long one request may take: 1 MB over the slowest line that is still of use.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
@@ -33,16 +29,22 @@ pub struct Client {
     http: reqwest::Client,
     credential: Arc<dyn TokenCredential>,
     scope: String,
-    token: Mutex<Option<AccessToken>>,
-    /// The last token was refused; the credential may still keep it.
-    is_refused: AtomicBool,
+    tokens: Mutex<Tokens>,
+}
+
+/// What is known about tokens.
+#[derive(Default)]
+struct Tokens {
+    kept: Option<AccessToken>,
+    /// One that the service did not take; the credential may still keep it.
+    refused: Option<Secret>,
 }
 
 impl Client {
     /// A client. `audience` is the cloud's audience for ingestion, such as `https://monitor.azure.com`.
     pub fn new(http: reqwest::Client, credential: Arc<dyn TokenCredential>, audience: &str) -> Self {
         let scope = format!("{}/.default", audience.trim_end_matches('/'));
-        Self { http, credential, scope, token: Mutex::new(None), is_refused: AtomicBool::new(false) }
+        Self { http, credential, scope, tokens: Mutex::default() }
     }
 
     /// The scope that tokens are asked for.
@@ -52,24 +54,24 @@ impl Client {
 
     /// A token that is valid for a while. Errors when signing in fails.
     pub(super) async fn token(&self) -> anyhow::Result<Secret> {
-        let mut kept = self.token.lock().await;
-        if let Some(token) = kept.as_ref()
+        let mut tokens = self.tokens.lock().await;
+        if let Some(token) = &tokens.kept
             && token.expires_on > OffsetDateTime::now_utc() + RENEW_BEFORE
         {
             return Ok(token.token.clone());
         }
-        let token = self
-            .credential
-            .get_token(&[&self.scope], self.is_refused.swap(false, Ordering::Relaxed).then(renewing))
-            .await
-            .with_context(|| format!("signing in to Azure for {}", self.scope))?;
-        Ok(kept.insert(token).token.clone())
+        let options = tokens.refused.as_ref().map(renewing);
+        let token = self.credential.get_token(&[&self.scope], options).await;
+        let token = token.map_err(|error| sign_in_failure(&error, &self.scope))?;
+        tokens.refused = None;
+        Ok(tokens.kept.insert(token).token.clone())
     }
 
     /// Forgets a token that the service did not take, unless another request has renewed it already.
     pub(super) async fn forget(&self, refused: &Secret) {
-        if self.token.lock().await.take_if(|kept| kept.token == *refused).is_some() {
-            self.is_refused.store(true, Ordering::Relaxed);
+        let mut tokens = self.tokens.lock().await;
+        if tokens.kept.take_if(|kept| kept.token == *refused).is_some() {
+            tokens.refused = Some(refused.clone());
         }
     }
 
@@ -89,6 +91,11 @@ impl Client {
             Err(error) => Reply::Lost(format!("{:#}", anyhow::Error::new(error.without_url()))),
         }
     }
+}
+
+fn sign_in_failure(error: &azure_core::Error, scope: &str) -> Failure {
+    let failure = Failure::from(AzureError::of_sign_in(error));
+    Failure { message: format!("no token for {scope}: {}", failure.message), ..failure }
 }
 
 async fn read_answer(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {

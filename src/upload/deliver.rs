@@ -23,6 +23,7 @@ use super::{
     ledger::Segment,
     retry::{Attempt, Decision, decide, is_warming_up},
     route::TableRoute,
+    search::Search,
     state::{Receipt, Rows, State},
     summary::{Progress, Waiting},
 };
@@ -42,6 +43,14 @@ pub(super) struct Courier<'a> {
     bytes_per_minute: Option<u64>,
     /// By the rule's immutable id.
     lanes: Mutex<HashMap<String, Arc<Lane>>>,
+    /// By the table's name.
+    searches: Mutex<HashMap<String, Arc<Search>>>,
+}
+
+/// A body, or a part of one, and how many requests went before that concerned it.
+struct Piece {
+    body: Body,
+    requests: u32,
 }
 
 /// What was sent so far.
@@ -74,23 +83,38 @@ impl<'a> Courier<'a> {
             body_limit: options.body_limit,
             bytes_per_minute: options.bytes_per_minute,
             lanes: Mutex::default(),
+            searches: Mutex::default(),
         }
     }
 
-    /// Delivers a body, in pieces where the service finds it too large. When it returns, the state accounts for every row.
+    /// Delivers a body, in pieces where the service finds it too large or refuses it for what is in it. When it returns, the
+    /// state accounts for every row.
     pub(super) async fn deliver(&self, table: &TableRoute, body: Body, manifest: Option<&str>) -> anyhow::Result<()> {
-        let mut waiting = vec![body];
-        while let Some(body) = waiting.pop() {
-            match self.send(table, &body, manifest).await? {
-                Outcome::Acknowledged => self.progress.advanced(&table.table, body.rows),
-                Outcome::Refused(words) => self.spool(table, &body.segments, Rows::Body(&body), &words)?,
-                Outcome::TooLarge(words) => {
-                    self.learn(table, &body);
-                    match halve(body.clone()).await? {
-                        Some((first, second)) => waiting.extend([second, first]),
-                        None => self.spool(table, &body.segments, Rows::Body(&body), &words)?,
-                    }
+        let (search, mut spent) = (self.search(table), 0);
+        let mut waiting = vec![Piece { body, requests: 0 }];
+        while let Some(mut piece) = waiting.pop() {
+            let words = match self.send(table, &mut piece, manifest).await? {
+                Outcome::Acknowledged => {
+                    search.taken();
+                    self.progress.advanced(&table.table, piece.body.rows);
+                    continue;
                 }
+                Outcome::Refused(words) => {
+                    if piece.body.rows > 1 && !search.refused(spent) {
+                        self.spool(table, &piece, &format!("refused together with the rows beside it: {words}"))?;
+                        continue;
+                    }
+                    spent += 2;
+                    words
+                }
+                Outcome::TooLarge(words) => {
+                    self.learn(table, &piece.body);
+                    words
+                }
+            };
+            match halve(&piece).await? {
+                Some((first, second)) => waiting.extend([second, first]),
+                None => self.spool(table, &piece, &words)?,
             }
         }
         Ok(())
@@ -98,12 +122,23 @@ impl<'a> Courier<'a> {
 
     /// Puts a row aside that was not sent.
     pub(super) fn refuse(&self, table: &TableRoute, place: &Segment, row: &[u8], reason: &str) -> anyhow::Result<()> {
-        self.spool(table, std::slice::from_ref(place), Rows::One(row), reason)
+        self.put_aside(table, std::slice::from_ref(place), Rows::One(row), reason, 0)
+    }
+
+    fn spool(&self, table: &TableRoute, piece: &Piece, words: &str) -> anyhow::Result<()> {
+        self.put_aside(table, &piece.body.segments, Rows::Body(&piece.body), words, piece.requests)
     }
 
     /// Puts rows aside and says so, once for each table.
-    fn spool(&self, table: &TableRoute, segments: &[Segment], rows: Rows<'_>, words: &str) -> anyhow::Result<()> {
-        self.state.spool(table, segments, rows, words)?;
+    fn put_aside(
+        &self,
+        table: &TableRoute,
+        segments: &[Segment],
+        rows: Rows<'_>,
+        words: &str,
+        requests: u32,
+    ) -> anyhow::Result<()> {
+        self.state.spool(table, segments, rows, words, requests)?;
         let count = segments.iter().map(|segment| segment.rows.end - segment.rows.start).sum();
         self.progress.advanced(&table.table, count);
         self.tell(table, 0, &format!("rows were refused and put into the spool: {words}"));
@@ -121,7 +156,9 @@ impl<'a> Courier<'a> {
         }
     }
 
-    async fn send(&self, table: &TableRoute, body: &Body, manifest: Option<&str>) -> anyhow::Result<Outcome> {
+    /// Sends a piece until something has become of it; counts the requests in it.
+    async fn send(&self, table: &TableRoute, piece: &mut Piece, manifest: Option<&str>) -> anyhow::Result<Outcome> {
+        let (body, requests) = (&piece.body, &mut piece.requests);
         let lane = self.lane(table);
         let counted = match self.body_limit {
             BodyLimit::Documented => body.plain_bytes,
@@ -133,6 +170,7 @@ impl<'a> Courier<'a> {
             let leave = lane.enter(self.sleeper.as_ref(), counted as u64, quota).await;
             let token = self.client.token().await?;
             let request_id = Uuid::new_v4();
+            *requests += 1;
             self.sent.requests.fetch_add(1, Ordering::Relaxed);
             self.sent.wire_bytes.fetch_add(body.gzip.len() as u64, Ordering::Relaxed);
             let reply = self.client.post(&table.url, &token, body.gzip.clone(), request_id).await;
@@ -141,7 +179,7 @@ impl<'a> Courier<'a> {
             attempt.jitter = random_fraction();
             match decide(&reply, attempt, self.warm_up) {
                 Decision::Acknowledged => {
-                    let receipt = receipt(table, body, request_id, &reply, manifest);
+                    let receipt = receipt(table, body, *requests, request_id, &reply, manifest);
                     self.state.acknowledge(&table.route, &body.segments, &receipt)?;
                     return Ok(Outcome::Acknowledged);
                 }
@@ -189,6 +227,11 @@ impl<'a> Courier<'a> {
         Arc::clone(lanes.entry(table.route.rule.clone()).or_insert_with(new))
     }
 
+    fn search(&self, table: &TableRoute) -> Arc<Search> {
+        let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(searches.entry(table.table.clone()).or_default())
+    }
+
     /// Tells the responder about a table's trouble, once for each kind.
     fn tell(&self, table: &TableRoute, kind: u16, text: &str) {
         let is_new = self.sent.told.lock().unwrap_or_else(PoisonError::into_inner).insert((table.table.clone(), kind));
@@ -198,7 +241,14 @@ impl<'a> Courier<'a> {
     }
 }
 
-fn receipt(table: &TableRoute, body: &Body, request_id: Uuid, reply: &Reply, manifest: Option<&str>) -> Receipt {
+fn receipt(
+    table: &TableRoute,
+    body: &Body,
+    requests: u32,
+    request_id: Uuid,
+    reply: &Reply,
+    manifest: Option<&str>,
+) -> Receipt {
     Receipt {
         time: Timestamp::now(),
         client_request_id: request_id.to_string(),
@@ -206,15 +256,19 @@ fn receipt(table: &TableRoute, body: &Body, request_id: Uuid, reply: &Reply, man
         table: table.table.clone(),
         route: table.route.clone(),
         rows: body.rows,
+        requests,
         bytes: body.plain_bytes as u64,
         wire_bytes: body.gzip.len() as u64,
         manifest_sha256: manifest.map(str::to_owned),
     }
 }
 
-/// Halves on a thread of its own, for it compresses anew.
-async fn halve(body: Body) -> anyhow::Result<Option<(Body, Body)>> {
-    tokio::task::spawn_blocking(move || body.halve()).await.context("halving ended")?.context("halving a body")
+/// Halves on a thread of its own, for it compresses anew. The requests so far are counted with the first half.
+async fn halve(piece: &Piece) -> anyhow::Result<Option<(Piece, Piece)>> {
+    let (body, requests) = (piece.body.clone(), piece.requests);
+    let halves = tokio::task::spawn_blocking(move || body.halve()).await.context("halving ended")?;
+    let halves = halves.context("halving a body")?;
+    Ok(halves.map(|(first, second)| (Piece { body: first, requests }, Piece { body: second, requests: 0 })))
 }
 
 /// A random number from 0 up to 1.

@@ -86,7 +86,7 @@ mod tests {
             rule: "dcr-1".into(),
             stream: "Custom-t_CL".into(),
         };
-        let table = TableRoute { table: "t_CL".into(), route, url: "https://e/x".parse().unwrap() };
+        let table = TableRoute { table: "t_CL".into(), route, url: "https://e/x".parse().unwrap(), columns: None };
         failure(&reply, &table, "https://monitor.azure.com/.default")
     }
 

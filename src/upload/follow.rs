@@ -15,8 +15,8 @@ use crate::{
 /// How often the journal is read. The collection makes its parts durable about once a second.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Uploads the bundle in `dir`, which need not exist yet, until it is sealed and all of it has been dealt with. `ended` tells
-/// that nobody writes to it any more.
+/// Uploads the bundle in `dir`, which need not exist yet, until it is sealed and all of it has been dealt with. A collector
+/// that was killed lets go of the bundle's lock; `ended` tells that nobody will write to it, even if it was never begun.
 ///
 /// # Errors
 /// Those of [`super::upload`]; and when the writing has ended without a seal. Running it again goes on.
@@ -35,18 +35,24 @@ pub async fn follow(
             () = ended.cancelled() => {}
         }
     };
+    let mut is_told = false;
     let growing = loop {
         let has_ended = ended.is_cancelled();
         match Growing::open(dir)? {
             Some(growing) => break growing,
             None if has_ended => return Err(not_sealed(dir).into()),
-            None => wait().await,
+            None => {
+                if !std::mem::replace(&mut is_told, true) {
+                    progress.note(&format!("waiting for a collection to begin in `{}`", dir.display()));
+                }
+                wait().await;
+            }
         }
     };
     let session = Session::open(&Origin::growing(&growing)?, deployment, client, options, progress)?;
     loop {
         // Asked before the journal is read, so that what was written last is not missed.
-        let has_ended = ended.is_cancelled();
+        let has_ended = ended.is_cancelled() || !growing.is_being_written()?;
         if let Some(bundle) = growing.sealed()? {
             let origin = Origin::sealed(&bundle)?;
             session.pass(&origin).await?;
@@ -62,8 +68,14 @@ pub async fn follow(
 
 fn not_sealed(dir: &Path) -> Failure {
     Failure::new(
-        format!("the collection into `{}` has ended without sealing it; what it finished was uploaded", dir.display()),
-        format!("`kubectl forensys collect --resume {0}`, then `kubectl forensys upload {0}`", dir.display()),
+        format!(
+            "the bundle `{}` is unfinished: its collection has ended without sealing it; what it finished was uploaded",
+            dir.display()
+        ),
+        format!(
+            "go on with `kubectl forensys collect --resume {0}`, then `kubectl forensys upload {0}`, which sends the rest",
+            dir.display()
+        ),
     )
     .with_status(ExitStatus::Interrupted)
 }

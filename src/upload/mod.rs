@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! origin ─ parts ─ pack (row, body) ─┬─ deliver ─ lane ─ client ─ answer ─ retry      read, gather, send, decide
+//!                                    ├─ search                                        which rows a refusal is about
 //!                                    └─ state (ledger, receipts, spool)               remember
 //! ```
 //!
@@ -29,6 +30,7 @@ mod quota;
 mod retry;
 mod route;
 mod row;
+mod search;
 mod state;
 mod summary;
 
@@ -129,6 +131,19 @@ pub async fn upload(
     session.summary(&origin).await
 }
 
+/// Tells of columns that rows may have and the rule's stream lacks: it was provisioned by another version.
+fn note_undeclared(route: &TableRoute, progress: &dyn Progress) {
+    let undeclared = route.undeclared();
+    if !undeclared.is_empty() {
+        progress.note(&format!(
+            "{}: the rule's stream does not declare {}; rows with such a column will not be sent. `kubectl forensys provision` \
+             adds what is missing",
+            crate::ui::printable(&route.table),
+            undeclared.join(", ")
+        ));
+    }
+}
+
 /// An upload of one bundle, in one pass or, while the bundle grows, in several.
 struct Session<'a> {
     deployment: &'a Deployment,
@@ -147,7 +162,9 @@ impl<'a> Session<'a> {
         options: Options,
         progress: &'a dyn Progress,
     ) -> anyhow::Result<Self> {
-        route::routes(origin, deployment)?;
+        for route in route::routes(origin, deployment)? {
+            note_undeclared(&route, progress);
+        }
         let state = State::open(&origin.dir, &origin.run_id, options.state_dir.as_deref())?;
         let concurrency = options.concurrency.max(1);
         let arrivals = options.arrivals.clone();

@@ -100,7 +100,7 @@ impl<'a> Packer<'a> {
             if table != self.table {
                 self.close()?;
                 self.table = table;
-                self.judge = Judge::of(self.tables.get(table).map_or("", |table| &table.route.table));
+                self.judge = Judge::of(self.tables.get(table).and_then(|table| table.route.columns.as_deref()));
             }
             self.pack_block(block)?;
         }

@@ -5,7 +5,7 @@
 //! | 204 | acknowledged |
 //! | 400 `InvalidStream`, 403, 404 | wait while the rule and its role may still be taking effect, then fail |
 //! | 400 or 413 that speak of size | halve the body |
-//! | any other 400 | spool: the service will never take these rows |
+//! | any other 400 | search for the rows at fault by halves, spool these: the service will never take them |
 //! | 401 | get a new token once, then fail |
 //! | 408, 429, 500, 502, 503, 504, connection lost | `Retry-After`, else exponential backoff with jitter, then fail |
 //! | anything else | fail: this is not the API speaking |
@@ -52,7 +52,7 @@ pub(super) enum Decision {
     RefreshToken,
     /// Send the body as two; a single row is spooled.
     Halve,
-    /// Keep the rows aside with the service's words.
+    /// The service will not take the body for what is in it: find the rows, and keep them aside with the service's words.
     Spool,
     /// Stop the upload.
     Fail,

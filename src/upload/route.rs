@@ -7,6 +7,7 @@ use url::{Host, Url};
 
 use super::{ledger::Route, origin::Origin};
 use crate::{
+    evidence::registry,
     failure::Failure,
     provision::deployment::{Deployment, Destination},
     ui::printable,
@@ -23,6 +24,9 @@ pub(super) struct TableRoute {
     pub(super) route: Route,
     /// Where bodies are posted.
     pub(super) url: Url,
+    /// The columns that rows may have: those that the deployed stream declares, else those of this version's table. None when
+    /// neither is known.
+    pub(super) columns: Option<Vec<String>>,
 }
 
 /// The routes of all tables of the bundle that have rows, in order. Errors name every table that has no destination, an
@@ -50,9 +54,27 @@ pub(super) fn routes(origin: &Origin, deployment: &Deployment) -> anyhow::Result
             rule: destination.immutable_id.clone(),
             stream: destination.stream.clone(),
         };
-        routes.push(TableRoute { table: table.clone(), route, url });
+        routes.push(TableRoute { columns: columns(table, destination), table: table.clone(), route, url });
     }
     Ok(routes)
+}
+
+fn columns(table: &str, destination: &Destination) -> Option<Vec<String>> {
+    if !destination.columns.is_empty() {
+        return Some(destination.columns.clone());
+    }
+    let known = registry::tables().into_iter().find(|known| known.name == table)?;
+    Some(known.columns().map(|column| column.name.to_owned()).collect())
+}
+
+impl TableRoute {
+    /// The columns of this version's table that the deployed stream does not declare.
+    pub(super) fn undeclared(&self) -> Vec<&'static str> {
+        let Some(declared) = &self.columns else { return Vec::new() };
+        let known = registry::tables().into_iter().find(|known| known.name == self.table);
+        let names = known.into_iter().flat_map(|table| table.columns().map(|column| column.name));
+        names.filter(|name| !declared.iter().any(|column| column == name)).collect()
+    }
 }
 
 fn demo_refused(dir: &Path, url: &Url) -> anyhow::Error {
@@ -107,7 +129,7 @@ mod tests {
 
     fn url(endpoint: &str) -> anyhow::Result<Url> {
         let (immutable_id, stream) = ("dcr-1/../x".to_owned(), "Custom-t_CL".to_owned());
-        ingestion_url(&Destination { endpoint: endpoint.to_owned(), immutable_id, stream })
+        ingestion_url(&Destination { endpoint: endpoint.to_owned(), immutable_id, stream, ..Destination::default() })
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! that is no object makes it refuse the whole body. Rows as `collect` writes them pass a fast scan that accepts flat
 //! objects without spaces; whatever the scan does not know is judged by a JSON parser.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use serde::{
     Deserializer as _,
@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::{evidence::registry, ui::printable};
+use crate::ui::printable;
 
 /// The longest field that is sent, in bytes of UTF-8. The documented limit is 64 KB
 /// (<https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api>); this is its smaller reading.
@@ -21,16 +21,15 @@ pub(super) const LONGEST_FIELD: usize = 64_000;
 /// Judges the rows of one table. Remembers the order of the last row's columns, for the next row's is mostly the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Judge {
-    /// What the stream declares; none when this version does not know the table.
-    declared: Option<HashSet<&'static [u8]>>,
-    order: Vec<&'static [u8]>,
+    /// What the stream declares; none when that is not known.
+    declared: Option<HashSet<Arc<[u8]>>>,
+    order: Vec<Arc<[u8]>>,
 }
 
 impl Judge {
-    /// A judge for a table by its name.
-    pub(super) fn of(table: &str) -> Self {
-        let known = registry::tables().into_iter().find(|known| known.name == table);
-        let declared = known.map(|table| table.columns().map(|column| column.name.as_bytes()).collect());
+    /// A judge for rows of a stream with these columns.
+    pub(super) fn of(columns: Option<&[String]>) -> Self {
+        let declared = columns.map(|columns| columns.iter().map(|name| Arc::from(name.as_bytes())).collect());
         Self { declared, order: Vec::new() }
     }
 
@@ -61,13 +60,13 @@ impl Judge {
     /// Whether column number `number` may have this name.
     fn expect(&mut self, number: usize, key: &[u8]) -> Option<()> {
         let Some(declared) = &self.declared else { return Some(()) };
-        if self.order.get(number).is_some_and(|last| *last == key) {
+        if self.order.get(number).is_some_and(|last| **last == *key) {
             return Some(());
         }
         let name = declared.get(key)?;
         self.order.truncate(number);
         if self.order.len() == number {
-            self.order.push(name);
+            self.order.push(Arc::clone(name));
         }
         Some(())
     }
@@ -85,7 +84,8 @@ impl Judge {
     /// What is wrong with a member, if anything.
     fn wrong(&self, key: &str, value: &RawValue) -> Option<String> {
         if self.declared.as_ref().is_some_and(|declared| !declared.contains(key.as_bytes())) {
-            return Some(format!("its stream does not declare the column `{}`, which Azure drops", printable(key)));
+            let name = printable(key);
+            return Some(format!("the rule's stream does not declare the column `{name}`, which Azure drops"));
         }
         let raw = value.get();
         let length = match raw.len() {
@@ -213,12 +213,19 @@ mod tests {
 
     use super::*;
     use crate::{
-        evidence::{events::EventRow, log_lines::LogRow, service_accounts::ServiceAccountRow},
+        evidence::{events::EventRow, log_lines::LogRow, registry, service_accounts::ServiceAccountRow},
         table::{Envelope, Row, render},
     };
 
     fn judged(table: &str, row: &[u8]) -> Result<(), String> {
-        Judge::of(table).check(row)
+        judge(table).check(row)
+    }
+
+    /// For the columns of this version's table, if it knows one of the name.
+    fn judge(table: &str) -> Judge {
+        let known = registry::tables().into_iter().find(|known| known.name == table);
+        let columns = known.map(|table| table.columns().map(|column| column.name.to_owned()).collect::<Vec<_>>());
+        Judge::of(columns.as_deref())
     }
 
     fn sample<R: Row>() -> Vec<u8> {
@@ -235,7 +242,7 @@ mod tests {
             (LogRow::TABLE, sample::<LogRow>()),
             (ServiceAccountRow::TABLE, sample::<ServiceAccountRow>()),
         ] {
-            assert!(Judge::of(table.name).scan(&row).is_some(), "{}", String::from_utf8_lossy(&row));
+            assert!(judge(table.name).scan(&row).is_some(), "{}", String::from_utf8_lossy(&row));
         }
     }
 
@@ -270,7 +277,7 @@ mod tests {
             let reason = judged("kubelogs_CL", row).unwrap_err();
             assert!(reason.contains("does not declare the column `Message`"), "{reason}");
         }
-        let mut judge = Judge::of("kubelogs_CL");
+        let mut judge = judge("kubelogs_CL");
         for row in [&br#"{"message":"m","RunId":"R"}"#[..], br#"{"RunId":"R"}"#, br#"{"RunId":"R","message":"m"}"#] {
             assert_eq!(judge.check(row), Ok(()), "the order does not matter");
         }

@@ -61,6 +61,8 @@ pub(super) struct Receipt {
     #[serde(flatten)]
     pub(super) route: Route,
     pub(super) rows: u64,
+    /// Requests that it took: repetitions, and those for the larger body that it was first a part of.
+    pub(super) requests: u32,
     /// Bytes of the body before compression.
     pub(super) bytes: u64,
     /// Bytes of the body as sent.
@@ -81,6 +83,8 @@ pub(super) enum Rows<'a> {
 struct Reason<'a> {
     time: Timestamp,
     rows: u64,
+    /// Requests that it took to find out.
+    requests: u32,
     reason: &'a str,
     parts: Vec<ReasonPart<'a>>,
 }
@@ -142,6 +146,7 @@ impl State {
         segments: &[Segment],
         rows: Rows<'_>,
         reason: &str,
+        requests: u32,
     ) -> anyhow::Result<()> {
         let name = component(&table.table);
         let mut files = self.files();
@@ -158,6 +163,7 @@ impl State {
         let reason = Reason {
             time: Timestamp::now(),
             rows: places.iter().map(|(_, from, to)| to - from).sum(),
+            requests,
             reason,
             parts: places.iter().map(|(path, from, to)| ReasonPart { path, from: *from, to: *to }).collect(),
         };

@@ -2,6 +2,7 @@
 
 mod alone;
 pub(crate) mod client;
+mod combinations;
 mod deployments;
 mod faults;
 mod groups;

@@ -12,6 +12,7 @@ pub(crate) mod template;
 use std::path::{Path, PathBuf};
 
 use forensys::{
+    azure::Cloud,
     evidence::registry,
     provision::{
         Existing, Ingestion, Plan, Principal, PrivateLink, Settings, TablePlan, TableSettings, deployment::Deployment,
@@ -73,7 +74,11 @@ fn plans() -> Vec<Plan> {
         "/subscriptions/{subscription}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
     );
     let private = Settings {
-        private_link: Some(PrivateLink { scope: "forensys-ampls".to_owned(), subnet: Some(subnet) }),
+        private_link: Some(PrivateLink {
+            scope: "forensys-ampls".to_owned(),
+            subnet: Some(subnet),
+            zones: Cloud::open("public").unwrap().private_dns_zones,
+        }),
         tables: TableSettings { plan: None, retention: Some(90), total_retention: Some(-1) },
         ..plain.clone()
     };

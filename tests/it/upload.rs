@@ -1,14 +1,16 @@
 //! Upload over loopback: the shipped code against an endpoint that misbehaves on purpose.
 
-mod azure;
+pub(crate) mod azure;
 mod endpoint;
 pub(crate) mod evidence;
 mod faults;
 mod growing;
 mod killed;
 mod limits;
+mod matrix;
 mod overlap;
 mod schedules;
+mod several;
 
 use forensys::{
     failure::{ExitStatus, Failure},
@@ -157,19 +159,47 @@ async fn too_large_bodies_are_halved_down_to_one_row_which_is_spooled() {
 async fn refused_rows_are_spooled_with_the_reason_and_stay_so() {
     let folder = tempfile::tempdir().unwrap();
     let dir = seal(folder.path(), false, &PARTS).await;
-    let endpoint = Endpoint::start([Act::Accept, Act::Answer(400, "InvalidRequest", None)]).await;
+    const POISON: [u64; 3] = [7, 1200, 2499];
+    let is_poison = |number: &u64| POISON.contains(number);
+    let endpoint = Endpoint::start_with_rule([], move |seen| {
+        let has_poison = seen.rows.iter().map(number).any(|number| is_poison(&number));
+        has_poison.then_some(Act::Answer(400, "InvalidRequest", None))
+    })
+    .await;
     let deployment = deployment(&endpoint.address);
     let summary = Uploader::default().upload(&dir, &deployment).await.unwrap();
 
-    let spooled = lines(&folder.path().join("bundle.upload/spool/kubelogs_CL.jsonl"));
-    let mut numbers: Vec<_> = spooled.iter().map(number).collect();
-    assert_eq!(summary.tables["kubelogs_CL"].spooled, numbers.len() as u64);
-    numbers.extend(endpoint.accepted());
-    numbers.sort_unstable();
-    assert_eq!(numbers, all(), "each row is either acknowledged or in the spool");
+    let state = folder.path().join("bundle.upload");
+    let spooled = lines(&state.join("spool/kubelogs_CL.jsonl"));
+    assert_eq!(spooled.iter().map(number).collect::<std::collections::BTreeSet<_>>(), POISON.into());
+    assert_eq!(endpoint.accepted(), all().into_iter().filter(|number| !is_poison(number)).collect::<Vec<_>>());
+    let reasons = lines(&state.join("spool/kubelogs_CL.reasons.jsonl"));
+    let words = "400 InvalidRequest the words for InvalidRequest";
+    assert!(reasons.iter().all(|reason| reason["rows"] == 1 && reason["reason"] == words), "{reasons:?}");
+    let receipts = lines(&state.join("receipts.jsonl"));
+    let requests = reasons.iter().chain(&receipts).map(|line| line["requests"].as_u64().unwrap());
+    assert_eq!(requests.sum::<u64>(), summary.requests, "every request is counted where it belongs");
+    assert!(summary.requests <= 5 + 3 * 2 * 11, "{} requests", summary.requests);
 
     let again = Uploader::default().upload(&dir, &deployment).await.unwrap();
     assert_eq!((again.requests, again.spooled()), (0, summary.spooled()));
+}
+
+#[tokio::test]
+async fn a_refusal_of_every_row_is_not_looked_into_row_by_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = seal(folder.path(), false, &PARTS).await;
+    let endpoint = Endpoint::start_with_rule([], |seen| {
+        seen.path.contains("kubelogs").then_some(Act::Answer(400, "InvalidRule", None))
+    })
+    .await;
+    let summary = Uploader::default().upload(&dir, &deployment(&endpoint.address)).await.unwrap();
+    assert_eq!(summary.tables["kubelogs_CL"], sums(2495, 0, 2495));
+    assert_eq!(endpoint.accepted(), (0..5).collect::<Vec<_>>(), "the other table is not concerned");
+    let requests = summary.requests;
+    assert!(requests < 60, "{requests} requests for 2495 rows that nothing can be done about");
+    let rows = lines(&folder.path().join("bundle.upload/spool/kubelogs_CL.jsonl"));
+    assert_eq!(rows.len(), 2495, "each once");
 }
 
 #[tokio::test]

@@ -32,14 +32,18 @@ pub async fn serve(
     until: impl Future<Output = ()>,
 ) -> anyhow::Result<std::collections::BTreeMap<String, usize>> {
     let azure = Azure::start(settings).await?;
-    tell(&write(&azure, folder)?)?;
+    tell(&served(&azure, folder)?)?;
     until.await;
     let arrived = azure.arrived();
     azure.stop().await;
     Ok(arrived)
 }
 
-fn write(azure: &Azure, folder: &Path) -> anyhow::Result<Served> {
+/// Writes the files of a running Azure into a folder, which is made if needed.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn served(azure: &Azure, folder: &Path) -> anyhow::Result<Served> {
     let cloud_file = azure.cloud_file(folder)?;
     let folder = fs_err::canonicalize(folder)?;
     let env_file = folder.join("azure.env");
@@ -49,8 +53,9 @@ fn write(azure: &Azure, folder: &Path) -> anyhow::Result<Served> {
     let instructions = format!(
         "An Azure of its own answers at {address} until Ctrl-C. In another shell:\n\n  \
          . {env}\n  \
-         kubectl forensys provision --cloud {cloud} --azure-auth client-secret …\n  \
-         kubectl forensys upload BUNDLE --cloud {cloud} --azure-auth client-secret\n\n\
+         kubectl forensys provision --cloud {cloud} -g ir-rg --create-resource-group -l westeurope\n  \
+         kubectl forensys upload BUNDLE\n  \
+         kubectl forensys cleanup\n\n\
          What arrived: GET {address}/arrived and {address}/arrived/TABLE/record_ids\n"
     );
     Ok(Served { address, cloud_file, env_file, instructions })

@@ -9,6 +9,8 @@
 //!   {"path": "*", "delay_ms": 50},
 //!   {"path": "*/streams/*", "after": 10, "times": 1, "cut": "after"},
 //!   {"path": "*/streams/*", "after": 5, "times": 1, "expire_token": true},
+//!   {"path": "*/oauth2/v2.0/token", "times": 1, "answer": {"status": 401,
+//!    "body": {"error": "invalid_client", "error_description": "AADSTS7000222: expired", "error_codes": [7000222]}}},
 //!   {"path": "*/operationstatuses/*", "times": 1, "alter": "failed_operation"}
 //! ]
 //! ```
@@ -69,6 +71,9 @@ pub struct Scripted {
     /// The error's message.
     #[serde(default)]
     pub message: String,
+    /// The whole body, where the service's errors have another form, as the token service's have.
+    #[serde(default)]
+    pub body: Option<Value>,
 }
 
 /// When a connection is ended.
@@ -170,9 +175,10 @@ impl Fault {
 impl Scripted {
     pub(super) fn to_answer(&self) -> Answer {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let answer = match &self.code {
-            Some(code) => Answer::error(status, code, self.message.clone()),
-            None => Answer::empty(status),
+        let answer = match (&self.body, &self.code) {
+            (Some(body), _) => Answer::json(status, body.clone()),
+            (None, Some(code)) => Answer::error(status, code, self.message.clone()),
+            (None, None) => Answer::empty(status),
         };
         match self.retry_after {
             Some(seconds) => answer.header("retry-after", seconds.to_string()),

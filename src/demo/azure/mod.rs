@@ -39,7 +39,7 @@ use std::{
 
 use serde_json::json;
 
-pub use alone::{Served, serve};
+pub use alone::{Served, serve, served};
 pub use arrivals::StoredRow;
 pub use credentials::{ClientCertificate, Credentials, SUBSCRIPTION};
 pub use faults::{Alter, Cut, Fault, Scripted, read_faults};
@@ -98,6 +98,7 @@ impl Azure {
             "ingestion_audience": entra::MONITOR,
             "log_analytics": self.address(),
             "log_analytics_audience": query::LOG_ANALYTICS,
+            "private_dns_zones": ["privatelink.monitor.azure.com", "privatelink.ods.opinsights.azure.com"],
         });
         if let (Some(pem), Some(members)) = (&self.authority_pem, cloud.as_object_mut()) {
             let path = folder.join("ca.pem");

@@ -101,9 +101,7 @@ impl Service {
         let has_expired = self.has_expired(&call, acting.iter().any(|fault| fault.expire_token));
         let mut answer = match acting.iter().find_map(|fault| fault.answer.as_ref()) {
             Some(scripted) => scripted.to_answer(),
-            None if has_expired => {
-                Answer::error(StatusCode::UNAUTHORIZED, "ExpiredToken", "The authentication token has expired.")
-            }
+            None if has_expired => expired(&call),
             None => self.answer(&call),
         };
         let alters: Vec<Alter> = acting.iter().filter_map(|fault| fault.alter).collect();
@@ -159,6 +157,13 @@ impl Service {
             _ => Answer::empty(StatusCode::NOT_FOUND),
         }
     }
+}
+
+/// Each service has words of its own for a token that has expired.
+fn expired(call: &Call) -> Answer {
+    let is_manager = call.lower.first().is_some_and(|first| first == "subscriptions");
+    let code = if is_manager { "ExpiredAuthenticationToken" } else { "ExpiredToken" };
+    Answer::error(StatusCode::UNAUTHORIZED, code, "The authentication token has expired.")
 }
 
 /// The handler of the listener.

@@ -49,7 +49,7 @@ impl Planner<'_> {
     fn network(&self, link: &PrivateLink, before: &[String]) -> Vec<Step> {
         let settings = self.settings;
         let mut steps = Vec::new();
-        for zone in PrivateLink::ZONES {
+        for zone in &link.zones {
             let id = settings.dns_zone_id(zone);
             let mut linked = self.step(Kind::DnsLink, settings.dns_link_id(link, zone), bodies::dns_link(link));
             linked.after = vec![id.clone()];
@@ -62,8 +62,15 @@ impl Planner<'_> {
             bodies::private_endpoint(settings, link, self.location),
         );
         endpoint.after = before.to_vec();
+        if link.zones.is_empty() {
+            let why = "the names of Azure Monitor's private DNS zones in this cloud are not documented, and without them the \
+                       private endpoint is not found";
+            let fix = "leave --subnet-id out and see to private endpoint and DNS yourself, or name the zones in a cloud file \
+                       (`private_dns_zones`) that you give with --cloud";
+            return vec![endpoint.blocked(why, fix)];
+        }
         let mut group =
-            self.step(Kind::DnsZoneGroup, settings.dns_zone_group_id(link), bodies::dns_zone_group(settings));
+            self.step(Kind::DnsZoneGroup, settings.dns_zone_group_id(link), bodies::dns_zone_group(settings, link));
         group.after = steps.iter().chain([&endpoint]).map(|step| step.id.clone()).collect();
         steps.extend([endpoint, group]);
         steps

@@ -123,8 +123,9 @@ fn a_table_keeps_its_plan_and_retention_unless_others_are_asked_for() {
     let table = step(&asked, &existing, Kind::Table);
     assert!(reason(&table).contains("changes the plan from Analytics to Basic"), "{:?}", table.action);
     assert_eq!(table.body["properties"].get("retentionInDays"), None, "it is fixed for that plan");
-    asked.tables.plan = Some(TablePlan::Auxiliary);
-    assert!(reason(&step(&asked, &existing, Kind::Table)).starts_with("blocked: "));
+    let auxiliary = changed(&id, "/properties/plan", json!("auxiliary"));
+    let why = reason(&step(&settings(), &auxiliary, Kind::Table));
+    assert!(why.starts_with("blocked: ") && why.contains("six decimals"), "{why}");
 }
 
 #[test]
@@ -290,10 +291,32 @@ fn a_transformation_is_in_the_rule_and_a_change_of_it_is_seen() {
     assert_eq!(reason(&step(&settings(), &existing, Kind::Rule)), "update: changes transformKql");
 }
 
+fn zones(cloud: &str) -> Vec<String> {
+    crate::azure::Cloud::open(cloud).unwrap().private_dns_zones
+}
+
+#[test]
+fn the_zones_of_a_cloud_that_are_not_documented_block_the_plan_with_the_reason() {
+    let subnet = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/n/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
+    let link = |cloud, subnet: Option<&str>| {
+        let link = PrivateLink { scope: "ampls".to_owned(), subnet: subnet.map(str::to_owned), zones: zones(cloud) };
+        steps(&Settings { private_link: Some(link), ..settings() }, &Existing::default())
+    };
+    let china = link("china", Some(subnet));
+    let blocked: Vec<_> = china.iter().filter(|step| matches!(step.action, Action::Blocked(_))).collect();
+    assert_eq!(blocked.len(), 1);
+    assert!(blocked[0].kind == Kind::PrivateEndpoint && reason(blocked[0]).contains("not documented"));
+    assert!(!china.iter().any(|step| step.kind == Kind::DnsZone), "not those of another cloud");
+    assert!(link("china", None).iter().all(|step| step.action == Action::Create), "somebody else sees to the network");
+    let government = link("usgov", Some(subnet));
+    assert!(government.iter().any(|step| step.id.ends_with("/privateDnsZones/privatelink.ods.opinsights.azure.us")));
+}
+
 #[test]
 fn private_link_leads_to_both_and_closes_what_was_there_last() {
     let subnet = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/hub/subnets/soc";
-    let link = PrivateLink { scope: "forensys-ampls".to_owned(), subnet: Some(subnet.to_owned()) };
+    let link =
+        PrivateLink { scope: "forensys-ampls".to_owned(), subnet: Some(subnet.to_owned()), zones: zones("public") };
     let wanted = Settings { private_link: Some(link), ..settings() };
     let new = steps(&wanted, &Existing::default());
     let workspace = new.iter().find(|step| step.kind == Kind::Workspace).unwrap();
@@ -328,7 +351,8 @@ fn private_link_leads_to_both_and_closes_what_was_there_last() {
 #[test]
 fn no_step_waits_for_itself_or_for_a_later_one() {
     let subnet = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/n/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
-    let link = PrivateLink { scope: "forensys-ampls".to_owned(), subnet: Some(subnet.to_owned()) };
+    let link =
+        PrivateLink { scope: "forensys-ampls".to_owned(), subnet: Some(subnet.to_owned()), zones: zones("public") };
     let steps = steps(&Settings { private_link: Some(link), ..settings() }, &provisioned());
     for (at, step) in steps.iter().enumerate() {
         for id in &step.after {

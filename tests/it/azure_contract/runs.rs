@@ -150,7 +150,8 @@ async fn private_link() -> Vec<Exchange> {
     let open = stage.wanted();
     stage.provision(&open).await.unwrap();
     let subnet = format!("{}/providers/Microsoft.Network/virtualNetworks/hub/subnets/soc", open.resource_group_id());
-    let link = PrivateLink { scope: "ampls".to_owned(), subnet: Some(subnet) };
+    let zones = stage.arm.cloud().private_dns_zones.clone();
+    let link = PrivateLink { scope: "ampls".to_owned(), subnet: Some(subnet), zones };
     let closed = provision::Settings { private_link: Some(link), ..open };
     for _ in 0..2 {
         stage.provision(&closed).await.unwrap();

@@ -21,15 +21,16 @@ use super::{
     provision::{NoWait, session, wanted},
 };
 
-struct Scene {
+/// An in-process Azure, somebody who provisions in it, and two tables.
+pub(super) struct Scene {
     client: Client,
-    arm: Arm,
+    pub(super) arm: Arm,
     folder: TempDir,
-    tables: Vec<&'static Table>,
+    pub(super) tables: Vec<&'static Table>,
 }
 
 impl Scene {
-    async fn new(settings: Settings) -> Self {
+    pub(super) async fn new(settings: Settings) -> Self {
         let azure = Azure::start(settings).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let session = session(&azure, &folder, AzureAuth::ClientSecret);
@@ -38,11 +39,11 @@ impl Scene {
         Self { client: Client::join(azure).await, arm, folder, tables }
     }
 
-    fn wanted(&self) -> provision::Settings {
+    pub(super) fn wanted(&self) -> provision::Settings {
         wanted(&self.client.azure)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.folder.path().join("deployment.json")
     }
 
@@ -50,13 +51,13 @@ impl Scene {
         provision::prepare(&self.arm, wanted.clone(), &self.tables, &self.file()).await.unwrap().plan
     }
 
-    async fn provision(&self, wanted: &provision::Settings) -> anyhow::Result<Deployment> {
+    pub(super) async fn provision(&self, wanted: &provision::Settings) -> anyhow::Result<Deployment> {
         let prepared = provision::prepare(&self.arm, wanted.clone(), &self.tables, &self.file()).await?;
         provision::carry_out(&self.arm, &prepared, "cloud", &self.file(), &|_| {}).await
     }
 
     /// The lines of the steps that are anything but unchanged.
-    async fn changes(&self, wanted: &provision::Settings) -> Vec<String> {
+    pub(super) async fn changes(&self, wanted: &provision::Settings) -> Vec<String> {
         let plan = self.plan(wanted).await;
         plan.steps.iter().map(|step| step.line()).filter(|line| !line.starts_with("unchanged")).collect()
     }
@@ -82,6 +83,8 @@ async fn rules_with_their_own_endpoints_take_rows_without_any_other_endpoint() {
     assert_eq!(scene.changes(&wanted).await, [""; 0]);
     assert_eq!(scene.status(&wanted.endpoint_id()).await, 404, "no data collection endpoint was made");
     let (table, way) = made.tables.iter().next().unwrap();
+    let columns = scene.tables.iter().find(|known| known.name == table).unwrap().columns();
+    assert_eq!(way.columns, columns.map(|column| column.name).collect::<Vec<_>>(), "upload holds rows against these");
     assert!(way.endpoint.ends_with(".logs"), "{}", way.endpoint);
     let address = format!("{}/dataCollectionRules/{}/streams/{}", way.endpoint, way.immutable_id, way.stream);
     assert_eq!(scene.client.upload(&address, &json!([{}])).await.status, 204);
@@ -95,7 +98,7 @@ async fn private_link_is_made_found_again_and_undone_from_its_links() {
     scene.provision(&open).await.unwrap();
     let subnet = "Microsoft.Network/virtualNetworks/hub/subnets/soc";
     let subnet = Some(format!("{}/providers/{subnet}", open.resource_group_id()));
-    let link = PrivateLink { scope: "ampls".to_owned(), subnet };
+    let link = PrivateLink { scope: "ampls".to_owned(), subnet, zones: scene.arm.cloud().private_dns_zones.clone() };
     let closed = provision::Settings { private_link: Some(link.clone()), ..open.clone() };
     scene.provision(&closed).await.unwrap();
     assert_eq!(scene.changes(&closed).await, [""; 0]);

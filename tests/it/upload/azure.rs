@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use clap::Parser as _;
 use forensys::{
-    azure::{Arm, AzureAuth, AzureSession, Cloud, CredentialSettings},
+    azure::{Arm, AzureAuth, AzureSession, Cloud, CredentialSettings, Sleeper},
     bundle::{BundleWriter, Outcome, SealStatus},
     command::{ExitStatus, upload},
     demo::azure::{Azure, Lags, Settings},
@@ -25,7 +25,12 @@ struct Line {
     args: upload::Args,
 }
 
-pub(super) fn session(azure: &Azure, cloud: &Path) -> AzureSession {
+pub(crate) fn session(azure: &Azure, cloud: &Path) -> AzureSession {
+    session_waiting(azure, cloud, Arc::new(Clock::default()))
+}
+
+/// A session that waits for the token service with the sleeper.
+pub(super) fn session_waiting(azure: &Azure, cloud: &Path, sleeper: Arc<dyn Sleeper>) -> AzureSession {
     let credentials = azure.credentials();
     let settings = CredentialSettings {
         auth: AzureAuth::ClientSecret,
@@ -36,7 +41,7 @@ pub(super) fn session(azure: &Azure, cloud: &Path) -> AzureSession {
         federated_token_file: None,
         token_file: None,
     };
-    AzureSession::open(Cloud::open(cloud.to_str().unwrap()).unwrap(), &settings).unwrap()
+    AzureSession::open_waiting(Cloud::open(cloud.to_str().unwrap()).unwrap(), &settings, sleeper).unwrap()
 }
 
 pub(super) async fn provision(azure: &Azure, session: &AzureSession, cloud: &Path, file: &Path) {

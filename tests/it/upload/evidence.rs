@@ -75,6 +75,7 @@ pub(super) fn deployment(endpoint: &str) -> Deployment {
             endpoint: endpoint.to_owned(),
             immutable_id: format!("dcr-{}", table.name),
             stream: table.stream(),
+            columns: Vec::new(),
         };
         deployment.tables.insert(table.name.to_owned(), destination);
     }

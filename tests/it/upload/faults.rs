@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    azure::{collected, provision, session},
+    azure::{collected, provision, session_waiting},
     evidence::{Clock, run_file},
 };
 
@@ -41,8 +41,9 @@ impl Stage {
             Azure::start(Settings { tls: false, keep_rows: false, lags, faults, ..Settings::default() }).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let cloud = azure.cloud_file(folder.path()).unwrap();
-        let session = session(&azure, &cloud);
-        let stage = Self { azure, session, folder, cloud, clock: Arc::default() };
+        let clock = Arc::new(Clock::default());
+        let session = session_waiting(&azure, &cloud, Arc::clone(&clock) as _);
+        let stage = Self { azure, session, folder, cloud, clock };
         stage.seal().await;
         stage
     }
@@ -86,6 +87,14 @@ impl Stage {
         upload(Arc::new(Bundle::open(&self.bundle())?), &deployment, &client, options, &()).await
     }
 
+    /// How many resources there are, the group included.
+    pub(super) async fn resources(&self) -> usize {
+        let arm = super::schedules::manager(self);
+        let group = crate::azure_simulator::provision::wanted(&self.azure).resource_group_id();
+        let there = arm.get(&group, "2025-04-01").await.unwrap().is_some();
+        if there { 1 + arm.list(&format!("{group}/resources"), "2025-04-01").await.unwrap().len() } else { 0 }
+    }
+
     /// RecordIds of the spooled rows.
     pub(super) fn spooled(&self) -> Vec<String> {
         let path = self.folder.path().join(format!("bundle.upload/spool/{TABLE}.jsonl"));
@@ -122,6 +131,8 @@ fn answer(status: u16, code: &str) -> Value {
 async fn answers_that_pass_cost_no_row() {
     for (status, code) in [
         (400, "InvalidStream"),
+        (400, "InvalidContent"),
+        (400, "RecordsTimeRangeIsMoreThan30Minutes"),
         (400, "PayloadSizeLimitExceeded"),
         (401, "InvalidAudience"),
         (403, "OperationFailed"),
@@ -168,7 +179,9 @@ async fn other_troubles_cost_no_row_either() {
 #[tokio::test]
 async fn rows_that_are_refused_for_good_are_spooled_and_what_cannot_be_mended_says_how() {
     for code in ["InvalidContent", "RecordsTimeRangeIsMoreThan30Minutes"] {
-        let stage = Stage::ready(Lags::default(), &answer(400, code)).await;
+        let mut fault = answer(400, code);
+        fault[0].as_object_mut().unwrap().remove("times");
+        let stage = Stage::ready(Lags::default(), &fault).await;
         let summary = stage.upload(None).await.unwrap();
         assert_eq!(stage.account(code) as u64, summary.spooled());
         assert!(summary.spooled() > 0 && summary.spooled() < ROWS as u64);

@@ -78,3 +78,34 @@ async fn a_collection_that_ends_without_a_seal_is_an_error_and_can_be_gone_on_wi
     uploader.upload(&dir, &deployment).await.unwrap();
     assert_eq!(endpoint.accepted(), [1, 2]);
 }
+
+#[tokio::test]
+async fn a_collector_that_was_killed_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("bundle");
+    let endpoint = Endpoint::start([]).await;
+    let (deployment, uploader) = (deployment(&endpoint.address), Uploader::default());
+    let (client, never, advanced) = (uploader.client(), CancellationToken::new(), Advanced::default());
+    let collecting = async {
+        let writer = BundleWriter::create(&dir, run_file(false)).unwrap();
+        write(&writer, "one", 1).await;
+        advanced.0.notified().await;
+        // The system closes the files of a process that is gone; nothing is sealed.
+        drop(writer);
+    };
+    let following = follow(&dir, &deployment, &client, uploader.options(), &never, &advanced);
+    let (result, ()) = tokio::join!(following, collecting);
+    let error = result.unwrap_err();
+    assert!(error.to_string().contains("is unfinished"), "{error:#}");
+    let failure = failure(&error);
+    assert_eq!(failure.status, ExitStatus::Interrupted);
+    let fix = failure.fix.clone().unwrap();
+    assert!(fix.contains("collect --resume") && fix.contains("forensys upload"), "{fix}");
+    assert_eq!(endpoint.accepted(), [1], "what was finished is sent");
+
+    let writer = BundleWriter::resume(&dir).unwrap();
+    write(&writer, "two", 2).await;
+    writer.seal(SealStatus::Complete).await.unwrap();
+    uploader.upload(&dir, &deployment).await.unwrap();
+    assert_eq!(endpoint.accepted(), [1, 2]);
+}

@@ -98,12 +98,19 @@ async fn a_rule_is_sent_no_more_a_minute_than_its_quota() {
 
 /// Remembers what it was told.
 #[derive(Default)]
-struct Told(Mutex<Vec<String>>);
+struct Told {
+    waiting: Mutex<Vec<String>>,
+    notes: Mutex<Vec<String>>,
+}
 
 impl Progress for Told {
     fn waiting(&self, waiting: &Waiting<'_>) {
         let left = waiting.left.map_or(0, |left| left.as_secs());
-        self.0.lock().unwrap().push(format!("{}: {} {left}", waiting.subject, waiting.reason));
+        self.waiting.lock().unwrap().push(format!("{}: {} {left}", waiting.subject, waiting.reason));
+    }
+
+    fn note(&self, text: &str) {
+        self.notes.lock().unwrap().push(text.to_owned());
     }
 }
 
@@ -115,8 +122,29 @@ async fn waiting_for_a_role_says_for_how_long() {
     let endpoint = Endpoint::start([denied.clone(), denied]).await;
     let told = Told::default();
     Uploader::default().upload_telling(&dir, &deployment(&endpoint.address), &told).await.unwrap();
-    let told = told.0.into_inner().unwrap();
+    let told = told.waiting.into_inner().unwrap();
     let words = "kubelogs_CL: the rule or its role has not taken effect yet (403)";
     assert_eq!(told[0], format!("{words} 600"));
     assert!(told[1].starts_with(words) && told.len() == 2, "{told:?}");
+}
+
+#[tokio::test]
+async fn rows_are_held_against_the_columns_of_the_deployed_stream() {
+    let text =
+        b"{\"restart_count\":1}\n{\"restart_count\":2,\"stream\":\"stderr\"}\n{\"restart_count\":3,\"extra\":\"x\"}\n";
+    let folder = tempfile::tempdir().unwrap();
+    let dir = seal_lines(folder.path(), text, 3).await;
+    let endpoint = Endpoint::start([]).await;
+    let mut older = deployment(&endpoint.address);
+    let columns = ["restart_count", "extra"].map(str::to_owned).to_vec();
+    older.tables.get_mut(LOGS.name).unwrap().columns = columns;
+    let told = Told::default();
+    let summary = Uploader::default().upload_telling(&dir, &older, &told).await.unwrap();
+    assert_eq!(endpoint.accepted(), [1, 3], "`extra` is no column of this version, but of the stream");
+    assert_eq!(summary.tables[LOGS.name], sums(3, 2, 1));
+    let reasons = lines(&folder.path().join("bundle.upload/spool/kubelogs_CL.reasons.jsonl"));
+    let reason = reasons[0]["reason"].as_str().unwrap();
+    assert_eq!(reason, "not sent: the rule's stream does not declare the column `stream`, which Azure drops");
+    let notes = told.notes.lock().unwrap();
+    assert!(notes[0].contains("does not declare") && notes[0].contains("kubectl forensys provision"), "{notes:?}");
 }

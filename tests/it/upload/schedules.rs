@@ -64,6 +64,8 @@ fn schedule(chance: &mut Chance) -> Value {
         answer(503, "ServiceUnavailable"),
         json!({"cut": "before"}),
         json!({"cut": "after"}),
+        json!({"expire_token": true}),
+        json!({"method": "DELETE", "expire_token": true}),
         json!({"method": "GET", "alter": "byte_order_mark"}),
         json!({"method": "PUT", "path": "*/datacollectionrules/*", "alter": "empty_body"}),
         json!({"method": "PUT", "alter": "id_case"}),
@@ -84,9 +86,27 @@ fn schedule(chance: &mut Chance) -> Value {
         json!({"cut": "after"}),
         json!({"expire_token": true}),
     ];
+    let sign_in = [
+        json!({"answer": {"status": 429, "retry_after": 1}}),
+        json!({"answer": {"status": 500}}),
+        answer(503, "temporarily_unavailable"),
+        json!({"cut": "before"}),
+        json!({"cut": "after"}),
+        json!({"answer": {"status": 401, "body": refused_secret()}}),
+    ];
     let mut faults: Vec<Value> = (0..chance.below(4)).map(|_| fault(chance, "/subscriptions/*", &arm, 40)).collect();
     faults.extend((0..chance.below(5)).map(|_| fault(chance, "*/streams/*", &streams, 8)));
+    faults.extend((0..chance.below(3)).map(|_| fault(chance, TOKENS, &sign_in, 5)));
     Value::Array(faults)
+}
+
+/// The path of the token service.
+pub(super) const TOKENS: &str = "*/oauth2/v2.0/token";
+
+/// Entra ID's words for a secret that is over.
+pub(super) fn refused_secret() -> Value {
+    let words = "AADSTS7000222: The provided client secret keys for app 'a' are expired.\r\nTrace ID: 1";
+    json!({"error": "invalid_client", "error_description": words, "error_codes": [7_000_222]})
 }
 
 fn lags(chance: &mut Chance) -> Lags {
@@ -108,10 +128,25 @@ async fn prepare(stage: &Stage, arm: &Arm) -> anyhow::Result<provision::Prepared
     provision::prepare(arm, wanted(&stage.azure), &[ServiceAccountRow::TABLE], &stage.file()).await
 }
 
-async fn provision_once(stage: &Stage, arm: &Arm) -> anyhow::Result<()> {
+pub(super) async fn provision_once(stage: &Stage, arm: &Arm) -> anyhow::Result<()> {
     let prepared = prepare(stage, arm).await?;
     provision::carry_out(arm, &prepared, stage.cloud.to_str().unwrap(), &stage.file(), &|_| {}).await?;
     Ok(())
+}
+
+/// An error when anything could not be removed.
+pub(super) async fn cleanup_once(stage: &Stage, arm: &Arm) -> anyhow::Result<()> {
+    let recorded = Deployment::read(&stage.file())?;
+    let manner = cleanup::Manner { purge: true, ..cleanup::Manner::default() };
+    let removed = cleanup::remove(arm, &stage.file(), recorded, manner, &|_, _| {}).await?;
+    let kept: Vec<_> = removed.iter().filter(|(_, end)| *end != cleanup::Removal::Removed).collect();
+    anyhow::ensure!(kept.is_empty(), "{kept:?}");
+    Ok(())
+}
+
+/// A client of Resource Manager for which no time passes.
+pub(super) fn manager(stage: &Stage) -> Arm {
+    Arm::new(stage.session.clone()).with_waiting(Arc::new(NoWait), Pace::default())
 }
 
 /// Repeats a verb until it succeeds, as a person would.
@@ -132,10 +167,10 @@ async fn play(seed: u64) {
     through(&format!("seed {seed}, faults {faults}"), lags(&mut chance), &faults).await;
 }
 
-/// Provisions, uploads and cleans up.
-async fn through(what: &str, lags: Lags, faults: &Value) {
+/// Provisions, uploads and cleans up, each repeated until it succeeds.
+pub(super) async fn through(what: &str, lags: Lags, faults: &Value) {
     let stage = Stage::new(lags, faults).await;
-    let arm = Arm::new(stage.session.clone()).with_waiting(Arc::new(NoWait), Pace::default());
+    let arm = manager(&stage);
 
     repeat(what, async || provision_once(&stage, &arm).await).await;
     let again = repeat(what, async || prepare(&stage, &arm).await).await;
@@ -149,53 +184,10 @@ async fn through(what: &str, lags: Lags, faults: &Value) {
     assert_eq!(table.acknowledged + table.spooled, ROWS as u64, "{what}");
     assert_eq!(spooled as u64, table.spooled, "{what}");
 
-    repeat(what, async || {
-        let recorded = Deployment::read(&stage.file())?;
-        let manner = cleanup::Manner { purge: true, ..cleanup::Manner::default() };
-        let removed = cleanup::remove(&arm, &stage.file(), recorded, manner, &|_, _| {}).await?;
-        let kept: Vec<_> = removed.iter().filter(|(_, end)| *end != cleanup::Removal::Removed).collect();
-        anyhow::ensure!(kept.is_empty(), "{kept:?}");
-        Ok(())
-    })
-    .await;
+    repeat(what, async || cleanup_once(&stage, &arm).await).await;
     let group = wanted(&stage.azure).resource_group_id();
     let left = repeat(what, async || Ok(arm.get(&group, "2025-04-01").await?)).await;
     assert_eq!(left, None, "{what}");
-}
-
-/// The rows of what Resource Manager and the data collection rules' API are known to do, one at a time.
-#[tokio::test]
-async fn each_known_trouble_of_resource_manager_is_passed() {
-    let none = Lags::default();
-    let answer = |path: &str, status: u16, code: &str| json!([{"path": path, "times": 2, "answer": {"status": status, "code": code, "message": "on purpose"}}]);
-    let spoilt = |path: &str, alter: &str| json!([{"method": "PUT", "path": path, "times": 1, "alter": alter}]);
-    for (what, lags, faults) in [
-        ("workspace not active", Lags { workspace_inactive: 3, ..none }, json!([])),
-        ("InvalidOutputTable", Lags { table_invisible: 3, ..none }, json!([])),
-        ("PrincipalNotFound", Lags { principal_unknown: 3, ..none }, json!([])),
-        ("slow operations", Lags { workspace_polls: 4, table_polls: 4, registration_polls: 3, ..none }, json!([])),
-        (
-            "429",
-            none,
-            json!([{"path": "/subscriptions/*", "after": 4, "times": 2, "answer": {"status": 429, "retry_after": 9}}]),
-        ),
-        ("500", none, answer("*/workspaces/*", 500, "InternalServerError")),
-        ("503", none, answer("*/datacollectionendpoints/*", 503, "ServiceUnavailable")),
-        ("409 Conflict", none, answer("*/tables/*", 409, "Conflict")),
-        ("byte order mark", none, json!([{"path": "/subscriptions/*", "alter": "byte_order_mark"}])),
-        ("case of ids", none, json!([{"path": "/subscriptions/*", "alter": "id_case"}])),
-        ("empty 200, rule", none, spoilt("*/datacollectionrules/*", "empty_body")),
-        ("empty 200, endpoint", none, spoilt("*/datacollectionendpoints/*", "empty_body")),
-        ("failed operation", none, json!([{"path": "*/operationstatuses/*", "times": 1, "alter": "failed_operation"}])),
-        ("cut before", none, json!([{"method": "PUT", "path": "*/tables/*", "times": 1, "cut": "before"}])),
-        (
-            "cut after",
-            none,
-            json!([{"method": "PUT", "path": "/subscriptions/*", "after": 3, "times": 1, "cut": "after"}]),
-        ),
-    ] {
-        through(what, lags, &faults).await;
-    }
 }
 
 #[test]
