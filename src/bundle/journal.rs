@@ -1,10 +1,18 @@
-//! `journal.jsonl`: a line per finished unit. Of several lines for one unit the last holds.
+//! `journal.jsonl`: a line each time that a unit ends. Of several lines for one unit the last says how it ended; the parts of all of them
+//! belong to it, but for those that a later line calls superseded. So a line names what its own try wrote, and reading the journal takes
+//! as long as the journal is.
 
-use std::{collections::BTreeMap, io::Write as _, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+    path::Path,
+};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::resume;
 
 /// How a unit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,27 +126,81 @@ pub struct JournalLine {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
-    /// What it wrote.
+    /// What it wrote, and what it found of a try that was cut off.
     pub parts: Vec<PartEntry>,
+    /// Paths of earlier parts that what it wrote takes the place of. They are removed before the bundle is sealed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub superseded: Vec<String>,
     /// How much was seen.
     #[serde(default)]
     pub coverage: Coverage,
 }
 
-/// Reads a journal: the last line of each unit, by unit name. A torn last line (a kill in the middle of a write) is ignored.
+/// What a journal comes to: each unit as it last ended, with all its parts.
+#[derive(Debug, Default)]
+pub(super) struct Units {
+    lines: BTreeMap<String, JournalLine>,
+    superseded: BTreeSet<String>,
+}
+
+impl Units {
+    /// Takes the next line of the journal.
+    pub(super) fn add(&mut self, mut line: JournalLine) {
+        let gone = std::mem::take(&mut line.superseded);
+        if line.source != resume::SOURCE {
+            // A part that was cut off belongs to the unit that goes on with it from here on.
+            for path in line.parts.iter().map(|part| &part.path).chain(&gone) {
+                self.lines.remove(&resume::unit(path));
+            }
+        }
+        if let Some(before) = self.lines.get_mut(&line.unit) {
+            let mut parts = std::mem::take(&mut before.parts);
+            if !gone.is_empty() {
+                parts.retain(|part| !gone.contains(&part.path));
+            }
+            parts.append(&mut line.parts);
+            line.parts = parts;
+        }
+        self.superseded.extend(gone);
+        self.lines.insert(line.unit.clone(), line);
+    }
+
+    /// A unit by its name.
+    pub(super) fn get(&self, unit: &str) -> Option<&JournalLine> {
+        self.lines.get(unit)
+    }
+
+    /// All units, by name. A part that was cut off is a unit of its own until another goes on with it.
+    pub(super) fn all(&self) -> impl Iterator<Item = &JournalLine> {
+        self.lines.values()
+    }
+
+    /// The units whose names begin with `prefix`.
+    pub(super) fn below(&self, prefix: &str) -> impl Iterator<Item = &JournalLine> {
+        let below = self.lines.range(prefix.to_owned()..).take_while(move |(name, _)| name.starts_with(prefix));
+        below.map(|(_, line)| line)
+    }
+
+    /// Paths that are no part of any unit any more, and are never given to another part.
+    pub(super) fn superseded(&self) -> &BTreeSet<String> {
+        &self.superseded
+    }
+}
+
+/// Reads a journal. A torn last line (a kill in the middle of a write) is ignored.
 /// Errors when the file cannot be read or a line other than the last is damaged.
-pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, JournalLine>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<Units> {
     let text = match fs_err::read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Units::default()),
         Err(error) => return Err(error.into()),
     };
-    let mut units = BTreeMap::new();
+    let mut units = Units::default();
     for (number, line) in text.split_inclusive(|&byte| byte == b'\n').enumerate() {
         let Some(line) = line.strip_suffix(b"\n") else { break };
         let line: JournalLine = serde_json::from_slice(line)
             .with_context(|| format!("{} line {} is damaged", path.display(), number + 1))?;
-        units.insert(line.unit.clone(), line);
+        units.add(line);
     }
     Ok(units)
 }

@@ -11,9 +11,11 @@ use anyhow::Context as _;
 use super::{
     GapEntry,
     commit::{Committer, sync_folder},
-    journal::{self, Coverage, JournalLine, PartEntry, State},
+    journal::{self, Coverage, JournalLine, PartEntry, State, Units},
+    known::{self, visit_lines},
     manifest::Manifest,
-    name::component,
+    part::PartWriter,
+    place::Place,
     resume,
     run::RunFile,
     seal,
@@ -31,9 +33,9 @@ struct Inner {
     envelope: Envelope,
     attempt: u32,
     /// Units as the journal knows them, earlier attempts included.
-    units: Mutex<BTreeMap<String, JournalLine>>,
-    /// Parts that earlier attempts left unfinished, by path.
-    interrupted: BTreeMap<String, PartEntry>,
+    units: Mutex<Units>,
+    /// Parts that no unit has finished, by the name of the unit below its source.
+    cut_off: BTreeMap<String, Vec<PartEntry>>,
     committer: tokio::sync::Mutex<Option<Committer>>,
     /// Holds the lock that keeps a second collector out.
     _lock: fs_err::File,
@@ -58,7 +60,7 @@ impl BundleWriter {
         fs_err::create_dir_all(dir)?;
         let text = serde_json::to_vec_pretty(&run)?;
         write_durably(dir, "run.json", &text)?;
-        Self::open(dir, run, BTreeMap::new(), BTreeMap::new(), 1)
+        Self::open(dir, lock(dir)?, run, Units::default(), 1)
     }
 
     /// Goes on with a bundle that a run left. Units that ended well stay; what was cut off is kept and read on.
@@ -66,28 +68,16 @@ impl BundleWriter {
     pub fn resume(dir: &Path) -> anyhow::Result<Self> {
         let run = RunFile::read(dir)?;
         let lock = lock(dir)?;
-        let mut units = journal::read(&dir.join("journal.jsonl"))?;
-        let attempt = units.values().map(|line| line.attempt).max().unwrap_or(1) + 1;
-        let adopted = resume::adopt(dir, &units, attempt)?;
-        let interrupted = resume::interrupted_parts(units.values().chain(&adopted));
-        if !adopted.is_empty() {
-            let (mut file, _) = journal::open_lines(&dir.join("journal.jsonl"))?;
-            journal::append(&mut file, &adopted)?;
-        }
-        units.extend(adopted.into_iter().map(|line| (line.unit.clone(), line)));
         seal::keep_old_seal(dir)?;
-        drop(lock);
-        Self::open(dir, run, units, interrupted, attempt)
+        let mut units = journal::read(&dir.join("journal.jsonl"))?;
+        let last = units.all().map(|line| line.attempt).chain(seal::generations(dir)?).max();
+        let attempt = last.unwrap_or(1) + 1;
+        seal::remove_superseded(dir, &units)?;
+        adopt(dir, &mut units, attempt)?;
+        Self::open(dir, lock, run, units, attempt)
     }
 
-    fn open(
-        dir: &Path,
-        run: RunFile,
-        units: BTreeMap<String, JournalLine>,
-        interrupted: BTreeMap<String, PartEntry>,
-        attempt: u32,
-    ) -> anyhow::Result<Self> {
-        let lock = lock(dir)?;
+    fn open(dir: &Path, lock: fs_err::File, run: RunFile, units: Units, attempt: u32) -> anyhow::Result<Self> {
         let (file, _) = journal::open_lines(&dir.join("journal.jsonl"))?;
         sync_folder(dir)?;
         let envelope = Envelope { case_id: run.case_id.clone(), run_id: run.run_id.clone() };
@@ -97,8 +87,8 @@ impl BundleWriter {
             run,
             envelope,
             attempt,
+            cut_off: resume::cut_off(&units),
             units: Mutex::new(units),
-            interrupted,
             committer: tokio::sync::Mutex::new(Some(committer)),
             _lock: lock,
         })))
@@ -126,7 +116,13 @@ impl BundleWriter {
 
     /// Begins a unit: of a source, about a thing, with its place in the folders of the tables.
     pub fn unit(&self, source: &'static str, object: impl Into<String>, path: &[&str]) -> Unit {
-        Unit::new(self.clone(), source, object.into(), path)
+        Unit::new(self.clone(), source, object.into(), path, &[""])
+    }
+
+    /// The same for a unit whose name another source uses, too: of what was cut off only that in these folders (`tables/kubelogs_CL/`)
+    /// belongs to it.
+    pub fn unit_in(&self, source: &'static str, object: impl Into<String>, path: &[&str], folders: &[&str]) -> Unit {
+        Unit::new(self.clone(), source, object.into(), path, folders)
     }
 
     /// Whether an earlier attempt brought the unit to an end that needs no repetition.
@@ -146,14 +142,11 @@ impl BundleWriter {
 
     /// Whether any unit whose name begins with `prefix`, but for the one called `except`, came to an end that needs no repetition.
     pub fn any_done_below(&self, prefix: &str, except: &str) -> bool {
-        self.with_units(|units| {
-            let mut below = units.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix));
-            below.any(|(name, line)| name != except && line.state.is_final())
-        })
+        self.with_units(|units| units.below(prefix).any(|line| line.unit != except && line.state.is_final()))
     }
 
     /// Looks at the units without copying them: there may be as many as the cluster has containers.
-    pub(super) fn with_units<T>(&self, look: impl FnOnce(&BTreeMap<String, JournalLine>) -> T) -> T {
+    pub(super) fn with_units<T>(&self, look: impl FnOnce(&Units) -> T) -> T {
         look(&self.0.units.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -162,48 +155,76 @@ impl BundleWriter {
         if let Some(committer) = self.0.committer.lock().await.take() {
             committer.close().await.context("the journal could not be written")?;
         }
-        self.with_units(|units| seal::write(&self.0.dir, &self.0.run, units, self.0.attempt, status))
+        let mut units = self.0.units.lock().unwrap_or_else(PoisonError::into_inner);
+        seal::remove_superseded(&self.0.dir, &units)?;
+        // What a defect left behind is kept and told as well.
+        adopt(&self.0.dir, &mut units, self.0.attempt)?;
+        seal::write(&self.0.dir, &self.0.run, &units, self.0.attempt, status)
     }
 
     /// What is missing so far, and what is to be noted.
     pub fn gaps(&self) -> Vec<GapEntry> {
-        self.with_units(|units| seal::gaps(&seal::effective(units)))
+        self.with_units(seal::gaps)
     }
 
-    /// The raw objects that a finished unit kept, one by one. Errors when the file cannot be read.
-    pub fn raw_objects(&self, kind: &str, path: &[&str]) -> anyhow::Result<Vec<String>> {
-        let path: Vec<_> = path.iter().map(|text| component(text)).collect();
-        let file = self.0.dir.join(format!("raw/{}/{}.jsonl.zst", component(kind), path.join("/")));
-        if !file.exists() {
-            return Ok(Vec::new());
-        }
-        let text =
-            zstd::decode_all(fs_err::File::open(&file)?).with_context(|| format!("reading {}", file.display()))?;
-        Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+    /// The raw objects of a kind that a unit kept, one by one, those of the latest try first. Errors when a file cannot be read.
+    pub fn raw_objects(
+        &self,
+        source: &str,
+        kind: &str,
+        path: &[&str],
+        visit: &mut dyn FnMut(&[u8]),
+    ) -> anyhow::Result<()> {
+        let name = Unit::name(source, path);
+        let place = Place::of_objects(kind, name.strip_prefix(source).unwrap_or_default().trim_start_matches('/'));
+        let parts = self.parts_of(&name);
+        let parts = known::in_order(parts.iter().filter(|part| place.has(&part.path)));
+        parts.iter().rev().try_for_each(|part| visit_lines(&self.0.dir, part, visit))
     }
 
-    /// The part at a path that a unit may go on in, however it ended before, in this attempt or an earlier one.
-    pub(super) fn part_to_go_on(&self, unit: &str, path: &str) -> Option<PartEntry> {
-        let own = |units: &BTreeMap<String, JournalLine>| {
-            units.get(unit).and_then(|line| line.parts.iter().find(|part| part.path == path).cloned())
-        };
-        self.with_units(own).or_else(|| self.0.interrupted.get(path).cloned())
+    /// The rows of a unit's parts in one table, part by part: paths on disk.
+    pub fn part_files(&self, source: &str, path: &[&str], table: &str) -> Vec<PathBuf> {
+        let parts = self.parts_of(&Unit::name(source, path));
+        let parts = known::in_order(parts.iter().filter(|part| part.table.as_deref() == Some(table)));
+        parts.iter().map(|part| self.0.dir.join(&part.path)).collect()
     }
 
-    /// The parts of a unit that ended with something missing.
-    pub(super) fn earlier_parts(&self, unit: &str) -> Vec<PartEntry> {
-        self.with_units(|units| {
-            units.get(unit).filter(|line| line.state.is_gap()).map(|line| line.parts.clone()).unwrap_or_default()
-        })
+    /// The parts that a unit has.
+    pub(super) fn parts_of(&self, unit: &str) -> Vec<PartEntry> {
+        self.with_units(|units| units.get(unit).map(|line| line.parts.clone()).unwrap_or_default())
+    }
+
+    /// The parts in one of these folders that were cut off while a unit of this name was read, and belong to no unit yet.
+    pub(super) fn cut_off(&self, name: &str, folders: &[&str]) -> Vec<PartEntry> {
+        let Some(parts) = self.0.cut_off.get(name) else { return Vec::new() };
+        let ours = parts.iter().filter(|part| folders.iter().any(|folder| part.path.starts_with(folder)));
+        self.with_units(|units| ours.filter(|part| units.get(&resume::unit(&part.path)).is_some()).cloned().collect())
+    }
+
+    /// Begins a part in a file of its own.
+    pub(super) fn new_part(&self, place: &Place, table: Option<&str>) -> anyhow::Result<PartWriter> {
+        let is_free = |path: &String| self.with_units(|units| !units.superseded().contains(path));
+        Ok(PartWriter::create(&self.0.dir, place.paths().filter(is_free), table.map(str::to_owned))?)
     }
 
     pub(super) async fn commit(&self, line: JournalLine) -> anyhow::Result<()> {
-        self.0.units.lock().unwrap_or_else(PoisonError::into_inner).insert(line.unit.clone(), line.clone());
+        self.0.units.lock().unwrap_or_else(PoisonError::into_inner).add(line.clone());
         match self.0.committer.lock().await.as_ref() {
             Some(committer) => committer.push(line).await.context("the journal could not be written"),
             None => anyhow::bail!("the bundle is sealed already"),
         }
     }
+}
+
+/// Journals the parts that no unit has.
+fn adopt(dir: &Path, units: &mut Units, attempt: u32) -> anyhow::Result<()> {
+    let adopted = resume::adopt(dir, units, attempt)?;
+    if !adopted.is_empty() {
+        let (mut file, _) = journal::open_lines(&dir.join("journal.jsonl"))?;
+        journal::append(&mut file, &adopted)?;
+    }
+    adopted.into_iter().for_each(|line| units.add(line));
+    Ok(())
 }
 
 /// Takes the bundle's lock; released when the file is closed, by the end of the process at the latest.

@@ -324,9 +324,10 @@ impl Job {
 
     /// Ends the unit without having read anything.
     async fn end(&self, collector: &Collector, reason: String) -> anyhow::Result<()> {
-        let path = self.target.path();
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        let unit = collector.writer.unit(self.source.name(), self.target.object(), &path);
+        let unit = match self.source {
+            Source::History => collector.history_unit(&self.target),
+            _ => collector.log_unit(&self.target),
+        };
         unit.finish(Outcome::new(State::Failed, reason)).await
     }
 }

@@ -47,11 +47,9 @@ enum Ending {
 impl Collector {
     /// Reads a log, or goes on where an earlier attempt was cut off.
     pub(super) async fn read_log(&self, target: &Target) -> anyhow::Result<Done> {
-        let path = target.path();
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        let mut unit = self.writer.unit(Source::Logs.name(), target.object(), &path);
+        let unit = self.log_unit(target);
         let mut overlap = Overlap::default();
-        let goes_on = unit.continue_part(LOG_TABLE, &mut |row| overlap.add(row))?;
+        let goes_on = unit.kept(LOG_TABLE, &mut |row| overlap.add(row))?;
         if self.stop.is_cancelled() {
             let outcome = Outcome::new(State::Interrupted, "stopped before it was read");
             return self.finish_log(unit, outcome, Done::Ended).await;
@@ -79,6 +77,17 @@ impl Collector {
         // A break can be mended later; what else is missing of a log is not there any more.
         let is_broken = matches!(ending, Ending::Broken(_) | Ending::Excuse(_));
         self.finish_log(reading.unit, outcome, if is_broken { Done::TryAgain } else { Done::Ended }).await
+    }
+
+    /// The unit of an instance's log. What was cut off of its history has the same name.
+    pub(super) fn log_unit(&self, target: &Target) -> Unit {
+        let folder = format!("tables/{}/", LOG_TABLE.name);
+        self.writer.unit_in(
+            Source::Logs.name(),
+            target.object(),
+            &target.path().each_ref().map(String::as_str),
+            &[&folder],
+        )
     }
 
     /// Says where a log may lack its beginning, or does.

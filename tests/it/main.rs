@@ -10,4 +10,5 @@ mod kubernetes_simulator;
 mod official;
 mod plugin;
 mod rights;
+mod tries;
 mod upload;
