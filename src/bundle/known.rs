@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::{journal::PartEntry, place};
 
 /// An identity: a `RecordId`, or the first half of a SHA-256.
-pub(super) type Identity = u128;
+pub type Identity = u128;
 
 /// What is there already.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Known {
 }
 
 /// The identity of a row as it was rendered: its `RecordId`, of several pieces that of the first.
-pub(super) fn of_row(row: &[u8]) -> Option<Identity> {
+pub fn of_row(row: &[u8]) -> Option<Identity> {
     // Within a JSON string the quotes would be escaped.
     const MEMBER: &[u8] = b"\"RecordId\":\"";
     let at = memchr::memmem::find(row, MEMBER)? + MEMBER.len();

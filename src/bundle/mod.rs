@@ -34,10 +34,11 @@ mod writer;
 
 pub use growing::Growing;
 pub use journal::{Coverage, JournalLine, PartEntry, State};
+pub use known::{Identity, of_row as identity_of_row};
 pub use manifest::{FileEntry, GapEntry, Manifest, SealStatus, TableTotal};
 pub use name::component;
 pub use reader::{Bundle, read_part};
 pub use run::{FORMAT, Operator, RunFile, Window};
 pub use unit::{Outcome, Unit};
 pub use verify::{Problem, Verification, verify};
-pub use writer::BundleWriter;
+pub use writer::{BundleWriter, Held};

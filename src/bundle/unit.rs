@@ -1,6 +1,9 @@
 //! A unit of work as its source sees it: rows and raw objects go in, an outcome ends it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+};
 
 use jiff::Timestamp;
 
@@ -238,6 +241,12 @@ impl Unit {
         let parts = self.kept_parts(Label::Table(table.name));
         parts.iter().try_for_each(|part| visit_lines(self.writer.dir(), part, visit))?;
         Ok(!parts.is_empty())
+    }
+
+    /// The files that hold those rows, in the same order.
+    pub fn kept_files(&self, table: &'static Table) -> Vec<PathBuf> {
+        let parts = self.kept_parts(Label::Table(table.name));
+        parts.iter().map(|part| self.writer.dir().join(&part.path)).collect()
     }
 
     /// The objects of a kind that earlier tries kept, those of the latest try first.

@@ -66,15 +66,7 @@ impl BundleWriter {
     /// Goes on with a bundle that a run left. Units that ended well stay; what was cut off is kept and read on.
     /// Errors when the folder is no bundle or another process writes it.
     pub fn resume(dir: &Path) -> anyhow::Result<Self> {
-        let run = RunFile::read(dir)?;
-        let lock = lock(dir)?;
-        seal::keep_old_seal(dir)?;
-        let mut units = journal::read(&dir.join("journal.jsonl"))?;
-        let last = units.all().map(|line| line.attempt).chain(seal::generations(dir)?).max();
-        let attempt = last.unwrap_or(1) + 1;
-        seal::remove_superseded(dir, &units)?;
-        adopt(dir, &mut units, attempt)?;
-        Self::open(dir, lock, run, units, attempt)
+        Held::new(dir)?.resume()
     }
 
     fn open(dir: &Path, lock: fs_err::File, run: RunFile, units: Units, attempt: u32) -> anyhow::Result<Self> {
@@ -140,9 +132,11 @@ impl BundleWriter {
         self.with_units(|units| units.get(&Unit::name(source, path)).map(|line| line.coverage.clone()))
     }
 
-    /// Whether any unit whose name begins with `prefix`, but for the one called `except`, came to an end that needs no repetition.
-    pub fn any_done_below(&self, prefix: &str, except: &str) -> bool {
-        self.with_units(|units| units.below(prefix).any(|line| line.unit != except && line.state.is_final()))
+    /// Whether any unit whose name begins with `prefix` is as asked; it is given the rest of the name and the state.
+    pub fn any_below(&self, prefix: &str, is_as_asked: impl Fn(&str, State) -> bool) -> bool {
+        let rest =
+            |line: &JournalLine| line.unit.strip_prefix(prefix).is_some_and(|rest| is_as_asked(rest, line.state));
+        self.with_units(|units| units.below(prefix).any(rest))
     }
 
     /// Looks at the units without copying them: there may be as many as the cluster has containers.
@@ -182,13 +176,6 @@ impl BundleWriter {
         parts.iter().rev().try_for_each(|part| visit_lines(&self.0.dir, part, visit))
     }
 
-    /// The rows of a unit's parts in one table, part by part: paths on disk.
-    pub fn part_files(&self, source: &str, path: &[&str], table: &str) -> Vec<PathBuf> {
-        let parts = self.parts_of(&Unit::name(source, path));
-        let parts = known::in_order(parts.iter().filter(|part| part.table.as_deref() == Some(table)));
-        parts.iter().map(|part| self.0.dir.join(&part.path)).collect()
-    }
-
     /// The parts that a unit has.
     pub(super) fn parts_of(&self, unit: &str) -> Vec<PartEntry> {
         self.with_units(|units| units.get(unit).map(|line| line.parts.clone()).unwrap_or_default())
@@ -213,6 +200,43 @@ impl BundleWriter {
             Some(committer) => committer.push(line).await.context("the journal could not be written"),
             None => anyhow::bail!("the bundle is sealed already"),
         }
+    }
+}
+
+/// A bundle that nobody else can write any more, before anything of it is changed.
+pub struct Held {
+    dir: PathBuf,
+    run: RunFile,
+    lock: fs_err::File,
+}
+
+impl Held {
+    /// Takes hold of a bundle. Errors when the folder is none or another process writes it.
+    pub fn new(dir: &Path) -> anyhow::Result<Self> {
+        let run = RunFile::read(dir)?;
+        Ok(Self { dir: dir.to_owned(), run, lock: lock(dir)? })
+    }
+
+    /// What was asked of the run.
+    pub fn run(&self) -> &RunFile {
+        &self.run
+    }
+
+    /// Whether it is sealed.
+    pub fn is_sealed(&self) -> bool {
+        self.dir.join("manifest.json").exists()
+    }
+
+    /// Goes on with it; see [`BundleWriter::resume`].
+    pub fn resume(self) -> anyhow::Result<BundleWriter> {
+        let Self { dir, run, lock } = self;
+        seal::keep_old_seal(&dir)?;
+        let mut units = journal::read(&dir.join("journal.jsonl"))?;
+        let last = units.all().map(|line| line.attempt).chain(seal::generations(&dir)?).max();
+        let attempt = last.unwrap_or(1) + 1;
+        seal::remove_superseded(&dir, &units)?;
+        adopt(&dir, &mut units, attempt)?;
+        BundleWriter::open(&dir, lock, run, units, attempt)
     }
 }
 

@@ -81,7 +81,7 @@ impl Collector {
     fn was_split(&self, listing: &dyn Listing) -> bool {
         let whole = Unit::name(listing.source().name(), &[listing.resource().plural, WHOLE_CLUSTER]);
         let prefix = whole.strip_suffix(WHOLE_CLUSTER).unwrap_or(&whole);
-        self.writer.any_done_below(prefix, &whole)
+        self.writer.any_below(prefix, |scope, state| scope != WHOLE_CLUSTER && state.is_final())
     }
 
     /// Lists one scope.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::settings::Settings;
 use crate::{
-    bundle::{BundleWriter, FORMAT, Operator, RunFile, Window},
+    bundle::{BundleWriter, FORMAT, Held, Operator, RunFile, Window},
     cluster::{Cluster, Problem, ProblemKind, actions::Actions, connect::Connection},
     failure::Failure,
 };
@@ -44,12 +44,31 @@ pub async fn begin(dir: &Path, connection: Connection, asked: Asked) -> anyhow::
     Ok((cluster, writer))
 }
 
-/// Goes on with a bundle, on the same cluster.
+/// Goes on with a bundle, on the same cluster. Where that cannot be, a sealed bundle stays as it was sealed.
 ///
 /// # Errors
 /// The folder is no bundle, another process writes it, or the connection leads to another cluster.
 pub async fn resume(dir: &Path, connection: Connection) -> anyhow::Result<(Cluster, BundleWriter)> {
-    let run = RunFile::read(dir)?;
+    let held = Held::new(dir)?;
+    let record = dir.join(ACTIONS);
+    let sealed_bytes = match held.is_sealed() {
+        true => Some(fs_err::metadata(&record)?.len()),
+        false => None,
+    };
+    let cluster = match same_cluster(dir, connection, held.run()).await {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            if let Some(bytes) = sealed_bytes {
+                fs_err::OpenOptions::new().write(true).open(&record)?.set_len(bytes)?;
+            }
+            return Err(error);
+        }
+    };
+    Ok((cluster, held.resume()?))
+}
+
+/// Connects, and makes sure that it is the cluster of the bundle.
+async fn same_cluster(dir: &Path, connection: Connection, run: &RunFile) -> anyhow::Result<Cluster> {
     let server = connection.server();
     let settings: Settings = serde_json::from_value(run.settings.clone())?;
     let cluster = connection.open(Actions::open(&dir.join(ACTIONS))?, &run.run_id, settings.levels())?;
@@ -64,8 +83,7 @@ pub async fn resume(dir: &Path, connection: Connection) -> anyhow::Result<(Clust
         )
         .into());
     }
-    let writer = BundleWriter::resume(dir)?;
-    Ok((cluster, writer))
+    Ok(cluster)
 }
 
 async fn first_words(
