@@ -283,7 +283,8 @@ impl Job {
         // What had not begun when an earlier attempt ended may have begun since.
         let may_have_begun =
             self.source == Source::Logs && state == Some(State::Unsupported) && self.target.container_id.is_some();
-        state.is_some_and(State::is_final) && !may_have_begun
+        let lacks_files = self.source == Source::Logs && collector.has_node_logs_left(&self.target);
+        state.is_some_and(State::is_final) && !may_have_begun && !lacks_files
     }
 
     fn is_wanted(&self, collector: &Collector) -> bool {
