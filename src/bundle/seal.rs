@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
@@ -117,16 +117,18 @@ fn other_files(dir: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Keeps the seal of an earlier attempt under the name of its generation.
-pub(super) fn keep_old_seal(dir: &Path) -> anyhow::Result<()> {
+/// Keeps the seal of an earlier attempt under the name of its generation, which is returned where there was one.
+pub(super) fn keep_old_seal(dir: &Path) -> anyhow::Result<Option<PathBuf>> {
     let path = dir.join("manifest.json");
     if !path.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let manifest: serde_json::Value = serde_json::from_slice(&fs_err::read(&path)?)?;
     let generation = manifest.get("generation").and_then(serde_json::Value::as_u64).unwrap_or_default();
-    fs_err::rename(&path, dir.join(format!("manifest.{generation}.json")))?;
-    sync_folder(dir)
+    let kept = dir.join(format!("manifest.{generation}.json"));
+    fs_err::rename(&path, &kept)?;
+    sync_folder(dir)?;
+    Ok(Some(kept))
 }
 
 /// The generations of the seals that were kept.

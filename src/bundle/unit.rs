@@ -209,6 +209,18 @@ impl Unit {
         }
     }
 
+    /// Takes no row and no object that another unit has already, as often as that has it.
+    pub fn leave_out_parts_of(&mut self, source: &str, path: &[&str]) -> anyhow::Result<()> {
+        let parts = self.writer.parts_of(&Self::name(source, path));
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let mut known = Known::Again(HashMap::new());
+        known.add_parts(self.writer.dir(), self.staying().chain(&parts))?;
+        self.known = Some(known);
+        Ok(())
+    }
+
     /// What earlier tries kept and this one would write again; none where there is nothing.
     fn known(&mut self) -> anyhow::Result<Option<&mut Known>> {
         if self.known.is_none() && !self.earlier.is_empty() {

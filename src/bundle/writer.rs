@@ -70,7 +70,7 @@ impl BundleWriter {
     }
 
     fn open(dir: &Path, lock: fs_err::File, run: RunFile, units: Units, attempt: u32) -> anyhow::Result<Self> {
-        let (file, _) = journal::open_lines(&dir.join("journal.jsonl"))?;
+        let file = journal::open_lines(&dir.join("journal.jsonl"))?;
         sync_folder(dir)?;
         let envelope = Envelope { case_id: run.case_id.clone(), run_id: run.run_id.clone() };
         let committer = Committer::start(dir.to_owned(), file);
@@ -222,15 +222,21 @@ impl Held {
         &self.run
     }
 
-    /// Whether it is sealed.
-    pub fn is_sealed(&self) -> bool {
-        self.dir.join("manifest.json").exists()
+    /// Takes the seal off: from now on the bundle is one that is being written. Returns what [`Self::seal_again`] needs, where there was one.
+    pub fn take_seal_off(&self) -> anyhow::Result<Option<PathBuf>> {
+        seal::keep_old_seal(&self.dir)
+    }
+
+    /// Puts the seal on again. For a bundle that was not changed.
+    pub fn seal_again(&self, kept: &Path) -> anyhow::Result<()> {
+        fs_err::rename(kept, self.dir.join("manifest.json"))?;
+        sync_folder(&self.dir)
     }
 
     /// Goes on with it; see [`BundleWriter::resume`].
     pub fn resume(self) -> anyhow::Result<BundleWriter> {
+        self.take_seal_off()?;
         let Self { dir, run, lock } = self;
-        seal::keep_old_seal(&dir)?;
         let mut units = journal::read(&dir.join("journal.jsonl"))?;
         let last = units.all().map(|line| line.attempt).chain(seal::generations(&dir)?).max();
         let attempt = last.unwrap_or(1) + 1;
@@ -244,7 +250,7 @@ impl Held {
 fn adopt(dir: &Path, units: &mut Units, attempt: u32) -> anyhow::Result<()> {
     let adopted = resume::adopt(dir, units, attempt)?;
     if !adopted.is_empty() {
-        let (mut file, _) = journal::open_lines(&dir.join("journal.jsonl"))?;
+        let mut file = journal::open_lines(&dir.join("journal.jsonl"))?;
         journal::append(&mut file, &adopted)?;
     }
     adopted.into_iter().for_each(|line| units.add(line));

@@ -106,6 +106,10 @@ impl Collector {
             unit.finish(Outcome::new(State::Interrupted, "stopped before it was read")).await?;
             return Ok(Listed::Missed);
         }
+        if namespace.is_some() {
+            // An attempt that was allowed to list the whole cluster may have got some of it.
+            unit.leave_out_parts_of(listing.source().name(), &[resource.plural, WHOLE_CLUSTER])?;
+        }
         if listing.source() == Source::Events {
             unit.keep_only(self.writer.run().window);
         }

@@ -143,7 +143,9 @@ impl Collector {
         match self.cluster.node_log(&at(file)).await {
             Err(problem) if problem.kind == ProblemKind::NotFound => {
                 let now = self.node_log_files(folder).await?.into_iter().find(|now| now.key == file.key);
-                *file = now.ok_or(problem)?;
+                let gone =
+                    || Problem { message: format!("it was removed after it was listed: {problem}"), ..problem.clone() };
+                *file = now.ok_or_else(gone)?;
                 self.cluster.node_log(&at(file)).await
             }
             other => other,

@@ -51,20 +51,18 @@ pub async fn begin(dir: &Path, connection: Connection, asked: Asked) -> anyhow::
 pub async fn resume(dir: &Path, connection: Connection) -> anyhow::Result<(Cluster, BundleWriter)> {
     let held = Held::new(dir)?;
     let record = dir.join(ACTIONS);
-    let sealed_bytes = match held.is_sealed() {
-        true => Some(fs_err::metadata(&record)?.len()),
-        false => None,
-    };
-    let cluster = match same_cluster(dir, connection, held.run()).await {
-        Ok(cluster) => cluster,
+    let sealed_bytes = fs_err::metadata(&record).map_or(0, |file| file.len());
+    let seal = held.take_seal_off()?;
+    match same_cluster(dir, connection, held.run()).await {
+        Ok(cluster) => Ok((cluster, held.resume()?)),
         Err(error) => {
-            if let Some(bytes) = sealed_bytes {
-                fs_err::OpenOptions::new().write(true).open(&record)?.set_len(bytes)?;
+            if let Some(seal) = seal {
+                fs_err::OpenOptions::new().write(true).open(&record)?.set_len(sealed_bytes)?;
+                held.seal_again(&seal)?;
             }
-            return Err(error);
+            Err(error)
         }
-    };
-    Ok((cluster, held.resume()?))
+    }
 }
 
 /// Connects, and makes sure that it is the cluster of the bundle.

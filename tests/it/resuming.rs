@@ -299,3 +299,27 @@ async fn a_resume_that_does_not_reach_the_cluster_leaves_a_sealed_bundle_as_it_w
     assert_eq!(verify(&bundle).unwrap().problems, []);
     assert_eq!(fs_err::read(bundle.join("manifest.json")).unwrap(), before);
 }
+
+#[tokio::test]
+async fn a_list_that_may_be_read_by_namespace_only_later_is_not_there_twice() {
+    let case = Case::new(one_pod(Some(0..1))).await;
+    for number in 0..600 {
+        case.api.put(json!({"apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": format!("account-{number:03}"), "namespace": "shop", "uid": format!("u-{number}")}}));
+    }
+    case.api.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "uid": "n"}}));
+    // The second page is refused as it would be by a server whose rules were changed meanwhile.
+    case.api.inject(Fault::ExpireList("serviceaccounts".into()));
+    case.api.inject(Fault::ExpireList("serviceaccounts".into()));
+    case.api.inject(Fault::ExpireList("serviceaccounts".into()));
+    assert_eq!(case.collect(&["--only", "serviceaccounts"]).await, Some(3));
+    assert!(case.values("serviceaccounts_CL", "name").len() >= 500);
+    case.api.inject(Fault::Answer { resource: "serviceaccounts".into(), code: 403, retry_after: None });
+    assert_eq!(
+        case.resume().await,
+        Some(3),
+        "what the whole cluster's list lacked may be in a namespace that nobody knows"
+    );
+    let names = case.values("serviceaccounts_CL", "name");
+    assert_eq!((names.len(), names.values().max()), (600, Some(&1)));
+}
