@@ -53,6 +53,7 @@ impl Collector {
         let unit = self.log_unit(target);
         if let Some(state) = self.writer.state(Source::Logs.name(), &target.path().each_ref().map(String::as_str))
             && matches!(state, State::Complete | State::Empty)
+            && self.has_node_logs_left(target)
         {
             return self.read_missing_node_logs(target, &unit, state).await;
         }
