@@ -33,18 +33,13 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 /// Size in bytes and SHA-256 of a file; reads it once, in constant memory.
 pub(super) fn of_file(path: &Path) -> io::Result<(u64, String)> {
-    Ok(hasher_of(path)?.finish())
-}
-
-/// A hasher that has seen a whole file, to go on from its end.
-pub(super) fn hasher_of(path: &Path) -> io::Result<Hasher> {
     let mut file = fs_err::File::open(path)?;
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let count = file.read(&mut buffer)?;
         if count == 0 {
-            return Ok(hasher);
+            return Ok(hasher.finish());
         }
         hasher.update(buffer.get(..count).unwrap_or_default());
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{journal, lock, manifest::FileEntry, reader::Bundle, run::RunFile, seal};
+use super::{journal, lock, manifest::FileEntry, reader::Bundle, run::RunFile};
 
 /// A bundle that has been begun. Only what stands in the journal counts: those parts are on stable storage and change no more.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Growing {
     /// The parts with rows that are finished, in order of their paths. Errors when the journal is damaged.
     pub fn parts(&self) -> anyhow::Result<Vec<FileEntry>> {
         let units = journal::read(&self.dir.join("journal.jsonl"))?;
-        let parts = seal::effective(&units).into_iter().flat_map(|line| &line.parts);
+        let parts = units.all().flat_map(|line| &line.parts);
         let mut files: Vec<_> = parts
             .filter(|part| part.table.is_some() && part.rows > 0)
             .map(|part| FileEntry {

@@ -1,10 +1,18 @@
-//! `journal.jsonl`: a line per finished unit. Of several lines for one unit the last holds.
+//! `journal.jsonl`: a line each time that a unit ends. Of several lines for one unit the last says how it ended; the parts of all of them
+//! belong to it, but for those that a later line calls superseded. So a line names what its own try wrote, and reading the journal takes
+//! as long as the journal is.
 
-use std::{collections::BTreeMap, io::Write as _, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
+    path::Path,
+};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::resume;
 
 /// How a unit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,42 +126,114 @@ pub struct JournalLine {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
-    /// What it wrote.
+    /// What it wrote, and what it found of a try that was cut off.
     pub parts: Vec<PartEntry>,
+    /// Paths of earlier parts that what it wrote takes the place of. They are removed before the bundle is sealed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub superseded: Vec<String>,
     /// How much was seen.
     #[serde(default)]
     pub coverage: Coverage,
 }
 
-/// Reads a journal: the last line of each unit, by unit name. A torn last line (a kill in the middle of a write) is ignored.
+/// What a journal comes to: each unit as it last ended, with all its parts.
+#[derive(Debug, Default)]
+pub(super) struct Units {
+    lines: BTreeMap<String, JournalLine>,
+    superseded: BTreeSet<String>,
+}
+
+impl Units {
+    /// Takes the next line of the journal.
+    pub(super) fn add(&mut self, mut line: JournalLine) {
+        let gone = std::mem::take(&mut line.superseded);
+        if line.source != resume::SOURCE {
+            // A part that was cut off belongs to the unit that goes on with it from here on.
+            for path in line.parts.iter().map(|part| &part.path).chain(&gone) {
+                self.lines.remove(&resume::unit(path));
+            }
+        }
+        if let Some(before) = self.lines.get_mut(&line.unit) {
+            let mut parts = std::mem::take(&mut before.parts);
+            if !gone.is_empty() {
+                parts.retain(|part| !gone.contains(&part.path));
+            }
+            parts.append(&mut line.parts);
+            line.parts = parts;
+        }
+        self.superseded.extend(gone);
+        self.lines.insert(line.unit.clone(), line);
+    }
+
+    /// A unit by its name.
+    pub(super) fn get(&self, unit: &str) -> Option<&JournalLine> {
+        self.lines.get(unit)
+    }
+
+    /// All units, by name. A part that was cut off is a unit of its own until another goes on with it.
+    pub(super) fn all(&self) -> impl Iterator<Item = &JournalLine> {
+        self.lines.values()
+    }
+
+    /// The units whose names begin with `prefix`.
+    pub(super) fn below(&self, prefix: &str) -> impl Iterator<Item = &JournalLine> {
+        let below = self.lines.range(prefix.to_owned()..).take_while(move |(name, _)| name.starts_with(prefix));
+        below.map(|(_, line)| line)
+    }
+
+    /// Paths that are no part of any unit any more, and are never given to another part.
+    pub(super) fn superseded(&self) -> &BTreeSet<String> {
+        &self.superseded
+    }
+}
+
+/// Reads a journal, line by line. A torn last line (a kill in the middle of a write) is ignored.
 /// Errors when the file cannot be read or a line other than the last is damaged.
-pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, JournalLine>> {
-    let text = match fs_err::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+pub(super) fn read(path: &Path) -> anyhow::Result<Units> {
+    let mut units = Units::default();
+    let mut lines = match fs_err::File::open(path) {
+        Ok(file) => BufReader::new(file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(units),
         Err(error) => return Err(error.into()),
     };
-    let mut units = BTreeMap::new();
-    for (number, line) in text.split_inclusive(|&byte| byte == b'\n').enumerate() {
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        lines.read_until(b'\n', &mut line)?;
         let Some(line) = line.strip_suffix(b"\n") else { break };
-        let line: JournalLine = serde_json::from_slice(line)
-            .with_context(|| format!("{} line {} is damaged", path.display(), number + 1))?;
-        units.insert(line.unit.clone(), line);
+        let line =
+            serde_json::from_slice(line).with_context(|| format!("{} line {number} is damaged", path.display()))?;
+        units.add(line);
     }
     Ok(units)
 }
 
-/// Opens a file for appending lines; what a kill left after the last newline is removed and returned.
-pub(super) fn open_lines(path: &Path) -> anyhow::Result<(fs_err::File, Option<Vec<u8>>)> {
-    let mut torn = None;
-    if let Ok(text) = fs_err::read(path) {
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        if whole < text.len() {
-            torn = text.get(whole..).map(<[u8]>::to_vec);
-            fs_err::OpenOptions::new().write(true).open(path)?.set_len(whole as u64)?;
-        }
+/// Opens a journal for appending; what a kill left after the last newline is removed.
+pub(super) fn open_lines(path: &Path) -> anyhow::Result<fs_err::File> {
+    let file = fs_err::OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let whole = end_of_lines(&file)?;
+    if whole < file.metadata()?.len() {
+        file.set_len(whole)?;
     }
-    Ok((fs_err::OpenOptions::new().create(true).append(true).open(path)?, torn))
+    Ok(file)
+}
+
+/// Where the last whole line ends; looked for from the end of the file.
+fn end_of_lines(mut file: &fs_err::File) -> std::io::Result<u64> {
+    const STEP: u64 = 64 * 1024;
+    let mut end = file.metadata()?.len();
+    let mut block = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(STEP);
+        file.seek(SeekFrom::Start(start))?;
+        block.clear();
+        file.take(end - start).read_to_end(&mut block)?;
+        if let Some(at) = memchr::memrchr(b'\n', &block) {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 /// Appends lines in one write and makes them durable.
@@ -166,4 +246,60 @@ pub(super) fn append(file: &mut fs_err::File, lines: &[JournalLine]) -> anyhow::
     file.write_all(&text)?;
     file.sync_data()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(unit: &str, parts: &[&str], superseded: &[&str]) -> JournalLine {
+        let part =
+            |path: &&str| PartEntry { path: (*path).to_owned(), table: None, bytes: 0, rows: 1, sha256: String::new() };
+        JournalLine {
+            unit: unit.to_owned(),
+            source: unit.split('/').next().unwrap().to_owned(),
+            object: String::new(),
+            state: State::Complete,
+            reason: None,
+            attempt: 1,
+            started: Timestamp::UNIX_EPOCH,
+            ended: Timestamp::UNIX_EPOCH,
+            parts: parts.iter().map(part).collect(),
+            superseded: superseded.iter().map(|path| (*path).to_owned()).collect(),
+            coverage: Coverage::default(),
+        }
+    }
+
+    #[test]
+    fn a_unit_has_the_parts_of_all_its_lines_but_those_that_were_superseded() {
+        let mut units = Units::default();
+        units.add(line("interrupted/raw/x/u.jsonl", &["raw/x/u.jsonl"], &[]));
+        units.add(line("interrupted/raw/x/v.jsonl", &["raw/x/v.jsonl"], &[]));
+        units.add(line("logs/u", &["a"], &[]));
+        units.add(line("logs/u", &["raw/x/u.jsonl", "b"], &["a"]));
+        units.add(line("logs/u", &["c"], &[]));
+        let parts: Vec<_> = units.get("logs/u").unwrap().parts.iter().map(|part| part.path.as_str()).collect();
+        assert_eq!(parts, ["raw/x/u.jsonl", "b", "c"]);
+        let names: Vec<_> = units.all().map(|line| line.unit.as_str()).collect();
+        assert_eq!(
+            names,
+            ["interrupted/raw/x/v.jsonl", "logs/u"],
+            "what was cut off and gone on with is no gap any more"
+        );
+        assert!(units.superseded().contains("a"));
+    }
+
+    #[test]
+    fn what_a_kill_tore_is_removed_wherever_it_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        for (text, whole) in [("", 0), ("torn", 0), ("a\n", 2), ("a\nbc", 2)] {
+            fs_err::write(&path, text).unwrap();
+            drop(open_lines(&path).unwrap());
+            assert_eq!(fs_err::metadata(&path).unwrap().len(), whole, "{text:?}");
+        }
+        fs_err::write(&path, format!("a\n{}", "b".repeat(200_000))).unwrap();
+        drop(open_lines(&path).unwrap());
+        assert_eq!(fs_err::read(&path).unwrap(), b"a\n");
+    }
 }

@@ -39,22 +39,27 @@ pub(super) struct PartWriter {
 }
 
 impl PartWriter {
-    /// Creates the file `entry.path` in `dir`, replacing what an unfinished attempt left there.
-    pub(super) fn create(dir: &Path, path: String, table: Option<String>) -> std::io::Result<Self> {
-        let full = dir.join(&path);
-        if let Some(parent) = full.parent() {
-            fs_err::create_dir_all(parent)?;
+    /// Creates a file of its own in `dir` under the first of `names` that is free: what is there already stays as it is.
+    pub(super) fn create(
+        dir: &Path,
+        names: impl Iterator<Item = String>,
+        table: Option<String>,
+    ) -> std::io::Result<Self> {
+        for path in names {
+            let full = dir.join(&path);
+            if let Some(parent) = full.parent() {
+                fs_err::create_dir_all(parent)?;
+            }
+            match fs_err::OpenOptions::new().write(true).create_new(true).open(&full) {
+                Ok(file) => {
+                    let file = Digesting { file, hasher: Hasher::default() };
+                    return Self::over(file, PartEntry { path, table, bytes: 0, rows: 0, sha256: String::new() });
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
         }
-        let file = Digesting { file: fs_err::File::create(&full)?, hasher: Hasher::default() };
-        Self::over(file, PartEntry { path, table, bytes: 0, rows: 0, sha256: String::new() })
-    }
-
-    /// Goes on at the end of a part that holds `entry.rows` whole lines.
-    pub(super) fn append(dir: &Path, entry: PartEntry) -> std::io::Result<Self> {
-        let full = dir.join(&entry.path);
-        let hasher = super::digest::hasher_of(&full)?;
-        let file = Digesting { file: fs_err::OpenOptions::new().append(true).open(&full)?, hasher };
-        Self::over(file, entry)
+        Err(std::io::Error::other("no name is left for a part"))
     }
 
     fn over(file: Digesting, entry: PartEntry) -> std::io::Result<Self> {
@@ -81,6 +86,12 @@ impl PartWriter {
             Encoder::Plain(file) => file.flush(),
             Encoder::Zstd(_) => Ok(()),
         }
+    }
+
+    /// The part as far as it is written, all of which is handed to the system. For lines that are not compressed.
+    pub(super) fn so_far(&mut self) -> std::io::Result<PartEntry> {
+        self.flush()?;
+        Ok(self.entry.clone())
     }
 
     /// Rows written so far.

@@ -11,32 +11,39 @@ use memchr::memmem;
 
 use super::{
     digest,
-    journal::{Coverage, JournalLine, PartEntry, State},
+    journal::{Coverage, JournalLine, PartEntry, State, Units},
+    place,
     reader::files_below,
 };
 
 /// Source of the units that stand for parts that were cut off.
 pub(super) const SOURCE: &str = "interrupted";
 
-/// Makes a unit of every part that the journal does not name, cut to its whole rows.
-pub(super) fn adopt(
-    dir: &Path,
-    units: &BTreeMap<String, JournalLine>,
-    attempt: u32,
-) -> anyhow::Result<Vec<JournalLine>> {
-    let known: BTreeSet<&str> = units.values().flat_map(|line| &line.parts).map(|part| part.path.as_str()).collect();
-    let mut adopted = grown(dir, units, attempt)?;
+/// The unit that stands for a part that was cut off.
+pub(super) fn unit(path: &str) -> String {
+    format!("{SOURCE}/{path}")
+}
+
+/// Makes a unit of every part that the journal does not name, cut to its whole rows. Those that hold none are removed.
+pub(super) fn adopt(dir: &Path, units: &Units, attempt: u32) -> anyhow::Result<Vec<JournalLine>> {
+    let known: BTreeSet<&str> = units.all().flat_map(|line| &line.parts).map(|part| part.path.as_str()).collect();
+    let mut adopted = Vec::new();
     for path in files_below(dir)? {
         let is_part = path.starts_with("tables/") || path.starts_with("raw/");
         if !is_part || known.contains(path.as_str()) {
             continue;
         }
         let table = path.strip_prefix("tables/").and_then(|rest| rest.split('/').next()).map(str::to_owned);
-        let rows = if can_go_on(&path) { cut_to_whole_rows(&dir.join(&path))? } else { 0 };
-        let (bytes, sha256) = digest::of_file(&dir.join(&path))?;
+        let file = dir.join(&path);
+        let rows = if path.ends_with(".zst") { whole_objects(&file)? } else { cut_to_whole_rows(&file)? };
+        if rows == 0 {
+            fs_err::remove_file(&file)?;
+            continue;
+        }
+        let (bytes, sha256) = digest::of_file(&file)?;
         let now = Timestamp::now();
         adopted.push(JournalLine {
-            unit: format!("{SOURCE}/{path}"),
+            unit: unit(&path),
             source: SOURCE.to_owned(),
             object: path.clone(),
             state: State::Interrupted,
@@ -45,49 +52,34 @@ pub(super) fn adopt(
             started: now,
             ended: now,
             parts: vec![PartEntry { path, table, bytes, rows, sha256 }],
+            superseded: Vec::new(),
             coverage: Coverage::default(),
         });
     }
     Ok(adopted)
 }
 
-/// The units whose parts are longer or shorter than the journal says: they were gone on with when the program ended. In a bundle that was
-/// sealed since, nothing was: there a difference is for `verify` to tell.
-fn grown(dir: &Path, units: &BTreeMap<String, JournalLine>, attempt: u32) -> anyhow::Result<Vec<JournalLine>> {
-    if dir.join("manifest.json").exists() {
-        return Ok(Vec::new());
-    }
-    let differs = |part: &PartEntry| {
-        can_go_on(&part.path) && fs_err::metadata(dir.join(&part.path)).is_ok_and(|file| file.len() != part.bytes)
-    };
-    let mut changed = Vec::new();
-    for line in units.values().filter(|line| line.parts.iter().any(differs)) {
-        let mut line = line.clone();
-        for part in line.parts.iter_mut().filter(|part| differs(part)) {
-            part.rows = cut_to_whole_rows(&dir.join(&part.path))?;
-            (part.bytes, part.sha256) = digest::of_file(&dir.join(&part.path))?;
+/// The parts that were cut off and belong to no unit yet, by the name of the unit below its source.
+pub(super) fn cut_off(units: &Units) -> BTreeMap<String, Vec<PartEntry>> {
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    for part in units.below(SOURCE).filter(|line| line.source == SOURCE).flat_map(|line| &line.parts) {
+        if let Some(unit) = place::unit_of(&part.path) {
+            found.entry(unit.to_owned()).or_default().push(part.clone());
         }
-        line.state = State::Interrupted;
-        line.reason = Some("the program ended while this was being read on".to_owned());
-        line.attempt = attempt;
-        changed.push(line);
     }
-    Ok(changed)
+    found
 }
 
-/// The parts that may be read on, by path.
-pub(super) fn interrupted_parts<'a>(lines: impl Iterator<Item = &'a JournalLine>) -> BTreeMap<String, PartEntry> {
-    lines
-        .filter(|line| matches!(line.state, State::Interrupted | State::Failed | State::Truncated))
-        .flat_map(|line| &line.parts)
-        .filter(|part| can_go_on(&part.path))
-        .map(|part| (part.path.clone(), part.clone()))
-        .collect()
-}
-
-/// Whether a part can be written on where it was cut off: lines can, what is compressed cannot.
-fn can_go_on(path: &str) -> bool {
-    path.ends_with(".jsonl")
+/// How many whole lines a compressed file holds that may have been cut off.
+fn whole_objects(path: &Path) -> anyhow::Result<u64> {
+    let mut lines = BufReader::new(zstd::Decoder::new(fs_err::File::open(path)?)?);
+    let (mut count, mut line) = (0, Vec::new());
+    // Where it was cut off the decoder fails: what came before that is whole.
+    while lines.read_until(b'\n', &mut line).is_ok() && line.ends_with(b"\n") {
+        count += 1;
+        line.clear();
+    }
+    Ok(count)
 }
 
 /// Cuts a torn last line, and the pieces of a row whose last piece is missing. Returns how many rows stay.
@@ -117,37 +109,44 @@ fn cut_to_whole_rows(path: &Path) -> anyhow::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
-    fn a_part_that_was_gone_on_with_after_it_was_journalled_is_counted_anew_and_cut_to_whole_rows() {
+    fn a_part_that_was_cut_off_is_cut_to_whole_rows_and_one_without_any_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let path = "tables/kubelogs_CL/p/c/0.jsonl";
+        let (path, empty) = ("tables/kubelogs_CL/p/c/0.jsonl", "tables/kubelogs_CL/p/c/1.jsonl");
         fs_err::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();
         fs_err::write(folder.path().join(path), "{\"a\":1}\n{\"a\":2}\n{\"a\"").unwrap();
-        let now = Timestamp::UNIX_EPOCH;
-        let part =
-            PartEntry { path: path.into(), table: Some("kubelogs_CL".into()), bytes: 8, rows: 1, sha256: "old".into() };
-        let line = JournalLine {
-            unit: "logs/p/c/0".into(),
-            source: "logs".into(),
-            object: "p".into(),
-            state: State::Complete,
-            reason: None,
-            attempt: 1,
-            started: now,
-            ended: now,
-            parts: vec![part],
-            coverage: Coverage::default(),
-        };
-        let units = BTreeMap::from([(line.unit.clone(), line)]);
+        fs_err::write(folder.path().join(empty), "{\"a\"").unwrap();
+        let mut units = Units::default();
         let adopted = adopt(folder.path(), &units, 2).unwrap();
         assert_eq!(adopted.len(), 1);
-        assert_eq!(
-            (adopted[0].state, adopted[0].parts[0].rows, adopted[0].parts[0].bytes),
-            (State::Interrupted, 2, 16)
-        );
+        assert_eq!((adopted[0].parts[0].rows, adopted[0].parts[0].bytes), (2, 16));
         let whole = fs_err::read_to_string(folder.path().join(path)).unwrap();
         assert_eq!(whole, "{\"a\":1}\n{\"a\":2}\n");
+        assert!(!folder.path().join(empty).exists());
+        adopted.into_iter().for_each(|line| units.add(line));
+        assert_eq!(cut_off(&units).into_keys().collect::<Vec<_>>(), ["p/c/0"]);
+        assert_eq!(adopt(folder.path(), &units, 3).unwrap(), [], "once");
+    }
+
+    #[test]
+    fn objects_are_counted_up_to_where_a_kill_tore_the_compressed_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pods.jsonl.zst");
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.write_all(b"{\"a\":1}\n{\"a\":2}\n").unwrap();
+        encoder.flush().unwrap();
+        let kept = encoder.get_ref().len();
+        encoder.write_all(b"{\"a\":3}\n").unwrap();
+        let whole = encoder.finish().unwrap();
+        fs_err::write(&path, whole.get(..kept + 1).unwrap()).unwrap();
+        assert_eq!(whole_objects(&path).unwrap(), 2);
+        fs_err::write(&path, &whole).unwrap();
+        assert_eq!(whole_objects(&path).unwrap(), 3);
+        fs_err::write(&path, []).unwrap();
+        assert_eq!(whole_objects(&path).unwrap(), 0);
     }
 }

@@ -2,40 +2,38 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
 
 use super::{
+    commit::sync_folder,
     digest,
-    journal::JournalLine,
+    journal::Units,
     manifest::{FileEntry, GapEntry, Manifest, SealStatus, TableTotal},
-    resume,
     run::{FORMAT, RunFile},
     writer::write_durably,
 };
 
-/// The units that count: a part that was cut off and has been read again since is no longer one of its own.
-pub(super) fn effective(units: &BTreeMap<String, JournalLine>) -> Vec<&JournalLine> {
-    let claimed: BTreeSet<&str> = units
-        .values()
-        .filter(|line| line.source != resume::SOURCE)
-        .flat_map(|line| &line.parts)
-        .map(|part| part.path.as_str())
-        .collect();
-    units
-        .values()
-        .filter(|line| {
-            line.source != resume::SOURCE || !line.parts.iter().any(|part| claimed.contains(part.path.as_str()))
-        })
-        .collect()
+/// Removes the files of parts that were superseded.
+pub(super) fn remove_superseded(dir: &Path, units: &Units) -> anyhow::Result<()> {
+    let mut folders = BTreeSet::new();
+    for path in units.superseded() {
+        let path = dir.join(path);
+        match fs_err::remove_file(&path) {
+            Ok(()) => folders.extend(path.parent().map(Path::to_owned)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    folders.iter().try_for_each(|folder| sync_folder(folder))
 }
 
 /// What is missing and what is to be noted, in a stable order.
-pub(super) fn gaps(units: &[&JournalLine]) -> Vec<GapEntry> {
+pub(super) fn gaps(units: &Units) -> Vec<GapEntry> {
     let mut gaps: Vec<GapEntry> = units
-        .iter()
+        .all()
         .filter(|line| line.state.is_notable())
         .map(|line| GapEntry {
             source: line.source.clone(),
@@ -52,11 +50,10 @@ pub(super) fn gaps(units: &[&JournalLine]) -> Vec<GapEntry> {
 pub(super) fn write(
     dir: &Path,
     run: &RunFile,
-    units: &BTreeMap<String, JournalLine>,
+    units: &Units,
     attempt: u32,
     status: SealStatus,
 ) -> anyhow::Result<(Manifest, String)> {
-    let lines = effective(units);
     let mut files = Vec::new();
     for name in other_files(dir)? {
         let (bytes, sha256) = digest::of_file(&dir.join(&name))?;
@@ -64,7 +61,7 @@ pub(super) fn write(
     }
     let mut tables: BTreeMap<String, TableTotal> = BTreeMap::new();
     let mut states: BTreeMap<String, BTreeMap<_, u64>> = BTreeMap::new();
-    for line in &lines {
+    for line in units.all() {
         *states.entry(line.source.clone()).or_default().entry(line.state).or_default() += 1;
         for part in &line.parts {
             if let Some(table) = &part.table {
@@ -95,7 +92,7 @@ pub(super) fn write(
         run: run.clone(),
         tables,
         units: states,
-        gaps: gaps(&lines),
+        gaps: gaps(units),
         files,
     };
     let mut text = serde_json::to_vec_pretty(&manifest)?;
@@ -120,14 +117,22 @@ fn other_files(dir: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Keeps the seal of an earlier attempt under the name of its generation.
-pub(super) fn keep_old_seal(dir: &Path) -> anyhow::Result<()> {
+/// Keeps the seal of an earlier attempt under the name of its generation, which is returned where there was one.
+pub(super) fn keep_old_seal(dir: &Path) -> anyhow::Result<Option<PathBuf>> {
     let path = dir.join("manifest.json");
     if !path.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let manifest: serde_json::Value = serde_json::from_slice(&fs_err::read(&path)?)?;
     let generation = manifest.get("generation").and_then(serde_json::Value::as_u64).unwrap_or_default();
-    fs_err::rename(&path, dir.join(format!("manifest.{generation}.json")))?;
-    Ok(())
+    let kept = dir.join(format!("manifest.{generation}.json"));
+    fs_err::rename(&path, &kept)?;
+    sync_folder(dir)?;
+    Ok(Some(kept))
+}
+
+/// The generations of the seals that were kept.
+pub(super) fn generations(dir: &Path) -> anyhow::Result<Vec<u32>> {
+    let generation = |name: String| name.strip_prefix("manifest.")?.strip_suffix(".json")?.parse().ok();
+    Ok(other_files(dir)?.into_iter().filter_map(generation).collect())
 }

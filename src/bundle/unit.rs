@@ -1,9 +1,8 @@
 //! A unit of work as its source sees it: rows and raw objects go in, an outcome ends it.
 
 use std::{
-    collections::{BTreeMap, HashSet},
-    io::{BufRead as _, BufReader},
-    path::Path,
+    collections::{HashMap, HashSet},
+    path::PathBuf,
 };
 
 use jiff::Timestamp;
@@ -13,7 +12,9 @@ use anyhow::Context as _;
 use super::{
     BundleWriter, component,
     journal::{Coverage, JournalLine, PartEntry, State},
+    known::{self, Known, visit_lines},
     part::PartWriter,
+    place::Place,
     run::Window,
 };
 use crate::table::{Envelope, Row, Table, render};
@@ -46,44 +47,89 @@ impl Outcome {
     }
 }
 
-/// Name of the part of raw lines among the parts of a unit; no table and no kind is called so.
-const RAW_LINES: &str = "raw lines";
-
-/// A unit being collected. Dropping it without [`Unit::finish`] leaves files that the journal does not know.
+/// A unit being collected. What earlier tries kept of it stays with it, and is not written again: rows that [`Unit::push`] and objects
+/// that [`Unit::raw`] are given are left out as often as they were kept. Dropping it without [`Unit::finish`] leaves files that the
+/// journal does not know; they are kept as interrupted when the bundle is sealed or gone on with.
 pub struct Unit {
     writer: BundleWriter,
     source: &'static str,
     object: String,
-    path: Vec<String>,
+    /// The name below the source.
+    name: String,
     started: Timestamp,
     window: Window,
-    /// Rows that are there already, by `RecordId`, where each is to be taken once only.
-    known: Option<HashSet<String>>,
-    parts: BTreeMap<String, PartWriter>,
-    /// Paths of the parts by table and by kind of raw object: rows are many, and their paths few.
-    paths: Vec<(&'static str, String)>,
+    earlier: Vec<Earlier>,
+    /// What earlier tries kept; none before it is asked for.
+    known: Option<Known>,
+    parts: Vec<OpenPart>,
+}
+
+/// A part that is there already.
+struct Earlier {
+    entry: PartEntry,
+    /// Whether a line of this unit names it already.
+    is_journalled: bool,
+    /// Whether what this try writes takes its place.
+    is_replaced: bool,
+}
+
+/// A part being written: a table's, or a kind of objects'.
+struct OpenPart {
+    label: Label,
+    part: PartWriter,
+}
+
+/// What a part is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Label {
+    Table(&'static str),
+    Objects(&'static str),
+    Lines(&'static str),
+}
+
+impl Label {
+    fn place(self, unit: &str) -> Place {
+        match self {
+            Self::Table(table) => Place::of_table(table, unit),
+            Self::Objects(kind) => Place::of_objects(kind, unit),
+            Self::Lines(kind) => Place::of_lines(kind, unit),
+        }
+    }
+
+    fn table(self) -> Option<&'static str> {
+        if let Self::Table(table) = self { Some(table) } else { None }
+    }
 }
 
 impl Unit {
-    pub(super) fn new(writer: BundleWriter, source: &'static str, object: String, path: &[&str]) -> Self {
-        let path = path.iter().map(|text| component(text)).collect();
+    pub(super) fn new(
+        writer: BundleWriter,
+        source: &'static str,
+        object: String,
+        path: &[&str],
+        folders: &[&str],
+    ) -> Self {
+        let name = joined(path);
+        let earlier = |entry, is_journalled| Earlier { entry, is_journalled, is_replaced: false };
+        let kept = writer.parts_of(&format!("{source}/{name}")).into_iter().map(|entry| earlier(entry, true));
+        let found = writer.cut_off(&name, folders).into_iter().map(|entry| earlier(entry, false));
+        let earlier = kept.chain(found).collect();
         Self {
             writer,
             source,
             object,
-            path,
+            name,
             started: Timestamp::now(),
             window: Window::default(),
+            earlier,
             known: None,
-            parts: BTreeMap::new(),
-            paths: Vec::new(),
+            parts: Vec::new(),
         }
     }
 
     /// Name of the unit in the journal.
     pub fn name(source: &str, path: &[&str]) -> String {
-        let path: Vec<_> = path.iter().map(|text| component(text)).collect();
-        format!("{source}/{}", path.join("/"))
+        format!("{source}/{}", joined(path))
     }
 
     /// The envelope of the run's rows.
@@ -102,23 +148,37 @@ impl Unit {
             return Ok(());
         }
         let rendered = render(row, self.writer.envelope(), event_time, Timestamp::now());
-        if let Some(known) = &mut self.known
-            && !known.insert(record_id(&rendered.bytes).unwrap_or_default())
+        if let Some(known) = self.known()?
+            && known::of_row(&rendered.bytes).is_some_and(|identity| known.has(identity))
         {
             return Ok(());
         }
         self.append(R::TABLE, &rendered.bytes, rendered.rows)
     }
 
-    /// Adds lines that are rendered already.
+    /// Adds lines that are rendered already. Whether earlier tries kept them is the caller's to know; see [`Unit::kept`].
     pub fn append(&mut self, table: &'static Table, lines: &[u8], rows: u64) -> anyhow::Result<()> {
-        self.open(table)?.write(lines, rows)?;
+        self.part(Label::Table(table.name))?.write(lines, rows)?;
         Ok(())
     }
 
+    /// Adds a raw object of a kind (`pods`), one line of JSON without its newline.
+    pub fn raw(&mut self, kind: &'static str, object: &[u8]) -> anyhow::Result<()> {
+        if let Some(known) = self.known()?
+            && known.has(known::of_object(&component(kind), object))
+        {
+            return Ok(());
+        }
+        self.line(Label::Objects(kind), object)
+    }
+
     /// Adds a line of JSON, without its newline, that can be read on where a kill cuts the file off: it is not compressed.
-    pub fn raw_line(&mut self, kind: &str, line: &[u8]) -> anyhow::Result<()> {
-        let part = self.part(RAW_LINES, None, |unit| unit.raw_line_path(kind))?;
+    pub fn raw_line(&mut self, kind: &'static str, line: &[u8]) -> anyhow::Result<()> {
+        self.line(Label::Lines(kind), line)
+    }
+
+    fn line(&mut self, label: Label, line: &[u8]) -> anyhow::Result<()> {
+        let part = self.part(label)?;
         part.write(line, 0)?;
         part.write(b"\n", 1)?;
         Ok(())
@@ -126,100 +186,140 @@ impl Unit {
 
     /// Hands everything to the system, so that it survives the end of this process.
     pub fn flush(&mut self) -> anyhow::Result<()> {
-        self.parts.values_mut().try_for_each(|part| Ok(part.flush()?))
+        self.parts.iter_mut().try_for_each(|open| Ok(open.part.flush()?))
     }
 
-    /// Goes on in the parts that an earlier attempt left for these tables and for the lines of a kind, however it ended. From now on each
-    /// row is taken once only.
-    pub fn continue_all(&mut self, tables: &[&'static Table], kind: &str) -> anyhow::Result<()> {
-        let mut known = HashSet::new();
-        let paths = tables.iter().map(|table| self.table_path(table)).chain([self.raw_line_path(kind)]);
-        for path in paths.collect::<Vec<_>>() {
-            if let Some(left) = self.writer.part_to_go_on(&self.full_name(), &path) {
-                self.go_on(path, left, &mut |row| known.extend(record_id(row)))?;
-            }
-        }
+    /// From now on each row is taken once only, however often it is seen.
+    pub fn take_once(&mut self) -> anyhow::Result<()> {
+        let mut known = Known::Once(HashSet::new());
+        known.add_parts(self.writer.dir(), self.staying())?;
         self.known = Some(known);
         Ok(())
     }
 
-    /// Takes no row that another unit has already.
+    /// Takes no row that another unit has already, and each only once.
     pub fn leave_out_rows_of(&mut self, source: &str, path: &[&str]) -> anyhow::Result<()> {
-        let name = Self::name(source, path);
-        let parts = self.writer.with_units(|units| units.get(&name).map(|line| line.parts.clone()).unwrap_or_default());
-        let known = self.known.get_or_insert_default();
-        for part in parts.iter().filter(|part| part.table.is_some()) {
-            visit_lines(&self.writer.dir().join(&part.path), &mut |row| known.extend(record_id(row)))?;
+        if !matches!(self.known, Some(Known::Once(_))) {
+            self.take_once()?;
         }
+        let parts = self.writer.parts_of(&Self::name(source, path));
+        match &mut self.known {
+            Some(known) => known.add_parts(self.writer.dir(), parts.iter().filter(|part| part.table.is_some())),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes no row and no object that another unit has already, as often as that has it.
+    pub fn leave_out_parts_of(&mut self, source: &str, path: &[&str]) -> anyhow::Result<()> {
+        let parts = self.writer.parts_of(&Self::name(source, path));
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let mut known = Known::Again(HashMap::new());
+        known.add_parts(self.writer.dir(), self.staying().chain(&parts))?;
+        self.known = Some(known);
         Ok(())
     }
 
-    /// Adds a raw object of a kind (`pods`), one line of JSON without its newline.
-    pub fn raw(&mut self, kind: &'static str, object: &[u8]) -> anyhow::Result<()> {
-        let part =
-            self.part(kind, None, |unit| format!("raw/{}/{}.jsonl.zst", component(kind), unit.path.join("/")))?;
-        part.write(object, 0)?;
-        part.write(b"\n", 1)?;
-        Ok(())
+    /// What earlier tries kept and this one would write again; none where there is nothing.
+    fn known(&mut self) -> anyhow::Result<Option<&mut Known>> {
+        if self.known.is_none() && !self.earlier.is_empty() {
+            let mut known = Known::Again(HashMap::new());
+            known.add_parts(self.writer.dir(), self.staying())?;
+            self.known = Some(known);
+        }
+        Ok(self.known.as_mut())
     }
 
-    /// Rows written to a table so far.
-    pub fn rows(&self, table: &'static Table) -> u64 {
-        self.parts.get(&self.table_path(table)).map_or(0, PartWriter::rows)
+    /// The parts of earlier tries that stay.
+    fn staying(&self) -> impl Iterator<Item = &PartEntry> {
+        self.earlier.iter().filter(|earlier| !earlier.is_replaced).map(|earlier| &earlier.entry)
     }
 
-    /// Rows written to all tables so far.
+    /// Whether earlier tries kept something of it.
+    pub fn is_tried_again(&self) -> bool {
+        !self.earlier.is_empty()
+    }
+
+    /// Rows of all tables, those of earlier tries that stay included.
     pub fn all_rows(&self) -> u64 {
-        self.parts.iter().filter(|(path, _)| path.starts_with("tables/")).map(|(_, part)| part.rows()).sum()
+        let kept: u64 = self.staying().filter(|part| part.table.is_some()).map(|part| part.rows).sum();
+        let new = self.parts.iter().filter(|open| open.label.table().is_some());
+        kept + new.map(|open| open.part.rows()).sum::<u64>()
     }
 
-    /// Goes on in the part that an interrupted attempt left for a table, keeping its rows. The lines are returned
-    /// by `visit`; false when there is no such part.
-    pub fn continue_part(&mut self, table: &'static Table, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
-        let path = self.table_path(table);
-        let Some(left) = self.writer.part_to_go_on(&self.full_name(), &path) else { return Ok(false) };
-        self.go_on(path, left, visit)?;
-        Ok(true)
+    /// The rows of a table that earlier tries kept, in the order in which they were written. False when there are none.
+    pub fn kept(&self, table: &'static Table, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<bool> {
+        let parts = self.kept_parts(Label::Table(table.name));
+        parts.iter().try_for_each(|part| visit_lines(self.writer.dir(), part, visit))?;
+        Ok(!parts.is_empty())
     }
 
-    fn go_on(&mut self, path: String, left: PartEntry, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
-        visit_lines(&self.writer.dir().join(&path), visit)?;
-        self.parts.insert(path, PartWriter::append(self.writer.dir(), left)?);
-        Ok(())
+    /// The files that hold those rows, in the same order.
+    pub fn kept_files(&self, table: &'static Table) -> Vec<PathBuf> {
+        let parts = self.kept_parts(Label::Table(table.name));
+        parts.iter().map(|part| self.writer.dir().join(&part.path)).collect()
     }
 
-    /// The rows of a table that were written so far, for reading on after a break.
+    /// The objects of a kind that earlier tries kept, those of the latest try first.
+    pub fn kept_objects(&self, kind: &'static str, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
+        let parts = self.kept_parts(Label::Objects(kind));
+        parts.iter().rev().try_for_each(|part| visit_lines(self.writer.dir(), part, visit))
+    }
+
+    fn kept_parts(&self, label: Label) -> Vec<PartEntry> {
+        let place = label.place(&self.name);
+        known::in_order(self.staying().filter(|part| place.has(&part.path)))
+    }
+
+    /// The rows of a table that were written so far, in this try and in earlier ones, for reading on after a break.
     pub fn written(&mut self, table: &'static Table, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
-        let path = self.table_path(table);
-        let Some(part) = self.parts.get_mut(&path) else { return Ok(()) };
-        part.flush()?;
-        visit_lines(&self.writer.dir().join(&path), visit)
+        self.kept(table, visit)?;
+        let label = Label::Table(table.name);
+        let Some(open) = self.parts.iter_mut().find(|open| open.label == label) else { return Ok(()) };
+        visit_lines(self.writer.dir(), &open.part.so_far()?, visit)
     }
 
-    /// Throws away what was written so far, to begin the unit again (a list whose pages expired).
+    /// Begins the unit again (a list whose pages expired). What was written so far stays, and is not written again.
     pub fn restart(&mut self) -> anyhow::Result<()> {
-        for path in std::mem::take(&mut self.parts).into_keys() {
-            fs_err::remove_file(self.writer.dir().join(path))?;
+        for open in std::mem::take(&mut self.parts) {
+            let entry = open.part.finish()?;
+            self.earlier.push(Earlier { entry, is_journalled: false, is_replaced: false });
         }
+        self.known = None;
         Ok(())
     }
 
-    /// Removes what an earlier attempt wrote for this unit: it is derived, and derived anew.
+    /// What this try writes takes the place of what earlier ones wrote: it is derived, and derived anew. Nothing is removed before this
+    /// try has ended.
     pub fn replace_earlier(&mut self) -> anyhow::Result<()> {
-        let name = self.full_name();
-        let parts = self.writer.with_units(|units| units.get(&name).map(|line| line.parts.clone()).unwrap_or_default());
-        parts.iter().try_for_each(|part| Ok(fs_err::remove_file(self.writer.dir().join(&part.path))?))
+        self.replace_parts_without(&|_| false)
     }
 
-    /// Ends the unit and hands it to the journal. Parts of an earlier attempt that were not written again stay with the unit.
+    /// What this try writes takes the place of those parts of rows of earlier tries in which no row matters.
+    pub fn replace_parts_without(&mut self, matters: &dyn Fn(&[u8]) -> bool) -> anyhow::Result<()> {
+        for earlier in self.earlier.iter_mut().filter(|earlier| earlier.entry.table.is_some()) {
+            let mut has_any = false;
+            visit_lines(self.writer.dir(), &earlier.entry, &mut |row| has_any |= matters(row))?;
+            earlier.is_replaced = !has_any;
+        }
+        self.known = None;
+        Ok(())
+    }
+
+    /// Ends the unit and hands it to the journal.
     pub async fn finish(self, outcome: Outcome) -> anyhow::Result<()> {
-        let name = self.full_name();
-        let mut parts: Vec<PartEntry> =
-            self.parts.into_values().map(PartWriter::finish).collect::<std::io::Result<_>>()?;
-        let kept = self.writer.earlier_parts(&name);
-        parts.extend(kept.into_iter().filter(|old| !parts.iter().any(|new| new.path == old.path)).collect::<Vec<_>>());
-        let rows: u64 = parts.iter().filter(|part| part.table.is_some()).map(|part| part.rows).sum();
-        let state = if outcome.state == State::Complete && rows == 0 { State::Empty } else { outcome.state };
+        let all_rows = self.all_rows();
+        let name = format!("{}/{}", self.source, self.name);
+        let written = self.parts.into_iter().map(|open| open.part.finish());
+        let written: Vec<PartEntry> = written.collect::<std::io::Result<_>>()?;
+        let takes_their_place = written.iter().any(|part| part.table.is_some());
+        let is_gone = |earlier: &Earlier| earlier.is_replaced && takes_their_place;
+        let gone = self.earlier.iter().filter(|earlier| is_gone(earlier));
+        let superseded: Vec<String> = gone.map(|earlier| earlier.entry.path.clone()).collect();
+        let found = self.earlier.iter().filter(|earlier| !earlier.is_journalled && !is_gone(earlier));
+        let parts = found.map(|earlier| earlier.entry.clone()).chain(written).collect();
+        let state = if outcome.state == State::Complete && all_rows == 0 { State::Empty } else { outcome.state };
         let line = JournalLine {
             unit: name,
             source: self.source.to_owned(),
@@ -230,67 +330,26 @@ impl Unit {
             started: self.started,
             ended: Timestamp::now(),
             parts,
+            superseded,
             coverage: outcome.coverage,
         };
         self.writer.commit(line).await
     }
 
-    fn full_name(&self) -> String {
-        format!("{}/{}", self.source, self.path.join("/"))
-    }
-
-    fn raw_line_path(&self, kind: &str) -> String {
-        format!("raw/{}/{}.jsonl", component(kind), self.path.join("/"))
-    }
-
-    fn table_path(&self, table: &Table) -> String {
-        format!("tables/{}/{}.jsonl", table.name, self.path.join("/"))
-    }
-
-    fn open(&mut self, table: &'static Table) -> anyhow::Result<&mut PartWriter> {
-        self.part(table.name, Some(table.name), |unit| unit.table_path(table))
-    }
-
-    /// The part that goes by a name in this unit, made when it is asked for the first time.
-    fn part(
-        &mut self,
-        name: &'static str,
-        table: Option<&str>,
-        path: impl FnOnce(&Self) -> String,
-    ) -> anyhow::Result<&mut PartWriter> {
-        let known = self.paths.iter().position(|(known, _)| *known == name);
-        let at = known.unwrap_or(self.paths.len());
-        if known.is_none() {
-            let path = path(self);
-            self.paths.push((name, path));
-        }
-        let path = self.paths.get(at).map(|(_, path)| path.as_str()).unwrap_or_default();
-        if !self.parts.contains_key(path) {
-            let part = PartWriter::create(self.writer.dir(), path.to_owned(), table.map(str::to_owned))?;
-            self.parts.insert(path.to_owned(), part);
-        }
-        self.parts.get_mut(path).context("a part that was just made is gone")
+    /// The part for something, made when it is asked for the first time.
+    fn part(&mut self, label: Label) -> anyhow::Result<&mut PartWriter> {
+        let at = match self.parts.iter().position(|open| open.label == label) {
+            Some(at) => at,
+            None => {
+                let part = self.writer.new_part(&label.place(&self.name), label.table())?;
+                self.parts.push(OpenPart { label, part });
+                self.parts.len() - 1
+            }
+        };
+        Ok(&mut self.parts.get_mut(at).context("a part that was just made is gone")?.part)
     }
 }
 
-/// Every line of a file, with its newline.
-fn visit_lines(path: &Path, visit: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
-    let mut lines = BufReader::new(fs_err::File::open(path)?);
-    let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line)? > 0 {
-        visit(&line);
-        line.clear();
-    }
-    Ok(())
-}
-
-/// The `RecordId` of a row as it was written.
-fn record_id(row: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Kept {
-        #[serde(rename = "RecordId")]
-        record: String,
-    }
-    let first = row.split_inclusive(|&byte| byte == b'\n').next()?;
-    serde_json::from_slice::<Kept>(first).ok().map(|kept| kept.record)
+fn joined(path: &[&str]) -> String {
+    path.iter().map(|text| component(text)).collect::<Vec<_>>().join("/")
 }

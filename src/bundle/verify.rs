@@ -9,7 +9,6 @@ use super::{
     manifest::SealStatus,
     reader::{Bundle, files_below, inside},
     run::RunFile,
-    seal,
 };
 
 /// Something wrong with a file.
@@ -67,8 +66,8 @@ type Expected = BTreeMap<String, (u64, String)>;
 /// What the journal of a bundle without a seal knows.
 fn journalled(dir: &Path, problems: &mut Vec<Problem>) -> Expected {
     match journal::read(&dir.join("journal.jsonl")) {
-        Ok(units) => seal::effective(&units)
-            .into_iter()
+        Ok(units) => units
+            .all()
             .flat_map(|line| &line.parts)
             .map(|part| (part.path.clone(), (part.bytes, part.sha256.clone())))
             .collect(),

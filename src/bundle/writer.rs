@@ -12,10 +12,12 @@ use anyhow::Context as _;
 use super::{
     GapEntry,
     commit::{Committer, sync_folder},
-    journal::{self, Coverage, JournalLine, PartEntry, State},
+    journal::{self, Coverage, JournalLine, PartEntry, State, Units},
+    known::{self, visit_lines},
     lock,
     manifest::Manifest,
-    name::component,
+    part::PartWriter,
+    place::Place,
     resume,
     run::RunFile,
     seal,
@@ -33,9 +35,9 @@ struct Inner {
     envelope: Envelope,
     attempt: u32,
     /// Units as the journal knows them, earlier attempts included.
-    units: Mutex<BTreeMap<String, JournalLine>>,
-    /// Parts that earlier attempts left unfinished, by path.
-    interrupted: BTreeMap<String, PartEntry>,
+    units: Mutex<Units>,
+    /// Parts that no unit has finished, by the name of the unit below its source.
+    cut_off: BTreeMap<String, Vec<PartEntry>>,
     committer: tokio::sync::Mutex<Option<Committer>>,
     /// Holds the lock that keeps a second collector out.
     _lock: fs_err::File,
@@ -59,36 +61,17 @@ impl BundleWriter {
     pub fn create(dir: &Path, run: RunFile) -> anyhow::Result<Self> {
         fs_err::create_dir_all(dir)?;
         let lock = write_durably(dir, "run.json", &serde_json::to_vec_pretty(&run)?, true)?;
-        Self::open(dir, run, lock, BTreeMap::new(), BTreeMap::new(), 1)
+        Self::open(dir, lock, run, Units::default(), 1)
     }
 
     /// Goes on with a bundle that a run left. Units that ended well stay; what was cut off is kept and read on.
     /// Errors when the folder is no bundle or another process writes it.
     pub fn resume(dir: &Path) -> anyhow::Result<Self> {
-        let run = RunFile::read(dir)?;
-        let lock = lock::take(dir)?;
-        let mut units = journal::read(&dir.join("journal.jsonl"))?;
-        let attempt = units.values().map(|line| line.attempt).max().unwrap_or(1) + 1;
-        let adopted = resume::adopt(dir, &units, attempt)?;
-        let interrupted = resume::interrupted_parts(units.values().chain(&adopted));
-        if !adopted.is_empty() {
-            let (mut file, _) = journal::open_lines(&dir.join("journal.jsonl"))?;
-            journal::append(&mut file, &adopted)?;
-        }
-        units.extend(adopted.into_iter().map(|line| (line.unit.clone(), line)));
-        seal::keep_old_seal(dir)?;
-        Self::open(dir, run, lock, units, interrupted, attempt)
+        Held::new(dir)?.resume()
     }
 
-    fn open(
-        dir: &Path,
-        run: RunFile,
-        lock: fs_err::File,
-        units: BTreeMap<String, JournalLine>,
-        interrupted: BTreeMap<String, PartEntry>,
-        attempt: u32,
-    ) -> anyhow::Result<Self> {
-        let (file, _) = journal::open_lines(&dir.join("journal.jsonl"))?;
+    fn open(dir: &Path, lock: fs_err::File, run: RunFile, units: Units, attempt: u32) -> anyhow::Result<Self> {
+        let file = journal::open_lines(&dir.join("journal.jsonl"))?;
         sync_folder(dir)?;
         let envelope = Envelope { case_id: run.case_id.clone(), run_id: run.run_id.clone() };
         let committer = Committer::start(dir.to_owned(), file);
@@ -97,8 +80,8 @@ impl BundleWriter {
             run,
             envelope,
             attempt,
+            cut_off: resume::cut_off(&units),
             units: Mutex::new(units),
-            interrupted,
             committer: tokio::sync::Mutex::new(Some(committer)),
             _lock: lock,
         })))
@@ -126,7 +109,13 @@ impl BundleWriter {
 
     /// Begins a unit: of a source, about a thing, with its place in the folders of the tables.
     pub fn unit(&self, source: &'static str, object: impl Into<String>, path: &[&str]) -> Unit {
-        Unit::new(self.clone(), source, object.into(), path)
+        Unit::new(self.clone(), source, object.into(), path, &[""])
+    }
+
+    /// The same for a unit whose name another source uses, too: of what was cut off only that in these folders (`tables/kubelogs_CL/`)
+    /// belongs to it.
+    pub fn unit_in(&self, source: &'static str, object: impl Into<String>, path: &[&str], folders: &[&str]) -> Unit {
+        Unit::new(self.clone(), source, object.into(), path, folders)
     }
 
     /// Whether an earlier attempt brought the unit to an end that needs no repetition.
@@ -144,16 +133,15 @@ impl BundleWriter {
         self.with_units(|units| units.get(&Unit::name(source, path)).map(|line| line.coverage.clone()))
     }
 
-    /// Whether any unit whose name begins with `prefix`, but for the one called `except`, came to an end that needs no repetition.
-    pub fn any_done_below(&self, prefix: &str, except: &str) -> bool {
-        self.with_units(|units| {
-            let mut below = units.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix));
-            below.any(|(name, line)| name != except && line.state.is_final())
-        })
+    /// Whether any unit whose name begins with `prefix` is as asked; it is given the rest of the name and the state.
+    pub fn any_below(&self, prefix: &str, is_as_asked: impl Fn(&str, State) -> bool) -> bool {
+        let rest =
+            |line: &JournalLine| line.unit.strip_prefix(prefix).is_some_and(|rest| is_as_asked(rest, line.state));
+        self.with_units(|units| units.below(prefix).any(rest))
     }
 
     /// Looks at the units without copying them: there may be as many as the cluster has containers.
-    pub(super) fn with_units<T>(&self, look: impl FnOnce(&BTreeMap<String, JournalLine>) -> T) -> T {
+    pub(super) fn with_units<T>(&self, look: impl FnOnce(&Units) -> T) -> T {
         look(&self.0.units.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -162,48 +150,112 @@ impl BundleWriter {
         if let Some(committer) = self.0.committer.lock().await.take() {
             committer.close().await.context("the journal could not be written")?;
         }
-        self.with_units(|units| seal::write(&self.0.dir, &self.0.run, units, self.0.attempt, status))
+        let mut units = self.0.units.lock().unwrap_or_else(PoisonError::into_inner);
+        seal::remove_superseded(&self.0.dir, &units)?;
+        // What a defect left behind is kept and told as well.
+        adopt(&self.0.dir, &mut units, self.0.attempt)?;
+        seal::write(&self.0.dir, &self.0.run, &units, self.0.attempt, status)
     }
 
     /// What is missing so far, and what is to be noted.
     pub fn gaps(&self) -> Vec<GapEntry> {
-        self.with_units(|units| seal::gaps(&seal::effective(units)))
+        self.with_units(seal::gaps)
     }
 
-    /// The raw objects that a finished unit kept, one by one. Errors when the file cannot be read.
-    pub fn raw_objects(&self, kind: &str, path: &[&str]) -> anyhow::Result<Vec<String>> {
-        let path: Vec<_> = path.iter().map(|text| component(text)).collect();
-        let file = self.0.dir.join(format!("raw/{}/{}.jsonl.zst", component(kind), path.join("/")));
-        if !file.exists() {
-            return Ok(Vec::new());
-        }
-        let text =
-            zstd::decode_all(fs_err::File::open(&file)?).with_context(|| format!("reading {}", file.display()))?;
-        Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+    /// The raw objects of a kind that a unit kept, one by one, those of the latest try first. Errors when a file cannot be read.
+    pub fn raw_objects(
+        &self,
+        source: &str,
+        kind: &str,
+        path: &[&str],
+        visit: &mut dyn FnMut(&[u8]),
+    ) -> anyhow::Result<()> {
+        let name = Unit::name(source, path);
+        let place = Place::of_objects(kind, name.strip_prefix(source).unwrap_or_default().trim_start_matches('/'));
+        let parts = self.parts_of(&name);
+        let parts = known::in_order(parts.iter().filter(|part| place.has(&part.path)));
+        parts.iter().rev().try_for_each(|part| visit_lines(&self.0.dir, part, visit))
     }
 
-    /// The part at a path that a unit may go on in, however it ended before, in this attempt or an earlier one.
-    pub(super) fn part_to_go_on(&self, unit: &str, path: &str) -> Option<PartEntry> {
-        let own = |units: &BTreeMap<String, JournalLine>| {
-            units.get(unit).and_then(|line| line.parts.iter().find(|part| part.path == path).cloned())
-        };
-        self.with_units(own).or_else(|| self.0.interrupted.get(path).cloned())
+    /// The parts that a unit has.
+    pub(super) fn parts_of(&self, unit: &str) -> Vec<PartEntry> {
+        self.with_units(|units| units.get(unit).map(|line| line.parts.clone()).unwrap_or_default())
     }
 
-    /// The parts of a unit that ended with something missing.
-    pub(super) fn earlier_parts(&self, unit: &str) -> Vec<PartEntry> {
-        self.with_units(|units| {
-            units.get(unit).filter(|line| line.state.is_gap()).map(|line| line.parts.clone()).unwrap_or_default()
-        })
+    /// The parts in one of these folders that were cut off while a unit of this name was read, and belong to no unit yet.
+    pub(super) fn cut_off(&self, name: &str, folders: &[&str]) -> Vec<PartEntry> {
+        let Some(parts) = self.0.cut_off.get(name) else { return Vec::new() };
+        let ours = parts.iter().filter(|part| folders.iter().any(|folder| part.path.starts_with(folder)));
+        self.with_units(|units| ours.filter(|part| units.get(&resume::unit(&part.path)).is_some()).cloned().collect())
+    }
+
+    /// Begins a part in a file of its own.
+    pub(super) fn new_part(&self, place: &Place, table: Option<&str>) -> anyhow::Result<PartWriter> {
+        let is_free = |path: &String| self.with_units(|units| !units.superseded().contains(path));
+        Ok(PartWriter::create(&self.0.dir, place.paths().filter(is_free), table.map(str::to_owned))?)
     }
 
     pub(super) async fn commit(&self, line: JournalLine) -> anyhow::Result<()> {
-        self.0.units.lock().unwrap_or_else(PoisonError::into_inner).insert(line.unit.clone(), line.clone());
+        self.0.units.lock().unwrap_or_else(PoisonError::into_inner).add(line.clone());
         match self.0.committer.lock().await.as_ref() {
             Some(committer) => committer.push(line).await.context("the journal could not be written"),
             None => anyhow::bail!("the bundle is sealed already"),
         }
     }
+}
+
+/// A bundle that nobody else can write any more, before anything of it is changed.
+pub struct Held {
+    dir: PathBuf,
+    run: RunFile,
+    lock: fs_err::File,
+}
+
+impl Held {
+    /// Takes hold of a bundle. Errors when the folder is none or another process writes it.
+    pub fn new(dir: &Path) -> anyhow::Result<Self> {
+        let run = RunFile::read(dir)?;
+        Ok(Self { dir: dir.to_owned(), run, lock: lock::take(dir)? })
+    }
+
+    /// What was asked of the run.
+    pub fn run(&self) -> &RunFile {
+        &self.run
+    }
+
+    /// Takes the seal off: from now on the bundle is one that is being written. Returns what [`Self::seal_again`] needs, where there was one.
+    pub fn take_seal_off(&self) -> anyhow::Result<Option<PathBuf>> {
+        seal::keep_old_seal(&self.dir)
+    }
+
+    /// Puts the seal on again. For a bundle that was not changed.
+    pub fn seal_again(&self, kept: &Path) -> anyhow::Result<()> {
+        fs_err::rename(kept, self.dir.join("manifest.json"))?;
+        sync_folder(&self.dir)
+    }
+
+    /// Goes on with it; see [`BundleWriter::resume`].
+    pub fn resume(self) -> anyhow::Result<BundleWriter> {
+        self.take_seal_off()?;
+        let Self { dir, run, lock } = self;
+        let mut units = journal::read(&dir.join("journal.jsonl"))?;
+        let last = units.all().map(|line| line.attempt).chain(seal::generations(&dir)?).max();
+        let attempt = last.unwrap_or(1) + 1;
+        seal::remove_superseded(&dir, &units)?;
+        adopt(&dir, &mut units, attempt)?;
+        BundleWriter::open(&dir, lock, run, units, attempt)
+    }
+}
+
+/// Journals the parts that no unit has.
+fn adopt(dir: &Path, units: &mut Units, attempt: u32) -> anyhow::Result<()> {
+    let adopted = resume::adopt(dir, units, attempt)?;
+    if !adopted.is_empty() {
+        let mut file = journal::open_lines(&dir.join("journal.jsonl"))?;
+        journal::append(&mut file, &adopted)?;
+    }
+    adopted.into_iter().for_each(|line| units.add(line));
+    Ok(())
 }
 
 /// Writes a file so that after a crash it is either whole or absent. Returns it open; where it is to be locked, it is so from the

@@ -7,19 +7,27 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 
-use super::{Collector, history::Answer, outcome, targets::Target};
+use super::{
+    Collector,
+    history::{self, Answer, POD_KINDS},
+    outcome,
+    targets::Target,
+};
 use crate::{
     bundle::{Outcome, State, Unit},
     cluster::{Problem, ProblemKind, debug_container::DebugContainer, exec::ExecTarget, history_script},
     evidence::{
         Source,
-        command_history::{HistoryTarget, specification_rows, state_row},
+        command_history::{HistoryTarget, state_row},
     },
     ui::{Printer, printable},
 };
 
 /// Pods that get a debug container at once.
 const AT_ONCE: usize = 4;
+/// The kinds that the pod is kept under, before and after.
+const BEFORE: &str = POD_KINDS[0];
+const AFTER: &str = POD_KINDS[1];
 /// Shells tried in a debug container.
 const SHELLS: [&str; 2] = ["/bin/sh", "sh"];
 
@@ -99,9 +107,11 @@ impl Collector {
     async fn read_beside(&self, target: &Target, image: &str) -> anyhow::Result<()> {
         let mut unit = self.history_unit(target);
         let about = target.history_target();
-        for row in specification_rows(&about) {
-            unit.push(&row, None)?;
+        if self.stop.is_cancelled() {
+            let outcome = Outcome::new(State::Interrupted, "stopped before a debug container was added");
+            return self.finish_history(unit, outcome).await;
         }
+        history::begin(&mut unit, &about)?;
         let name = format!("forensys-{}", ulid::Ulid::generate().to_string().to_ascii_lowercase());
         let container = DebugContainer {
             namespace: &target.pod.namespace,
@@ -110,14 +120,10 @@ impl Collector {
             image,
             target: &target.container,
         };
-        let outcome = if self.stop.is_cancelled() {
-            Outcome::new(State::Interrupted, "stopped before a debug container was added")
-        } else {
-            tokio::select! {
-                ended = self.beside(target, &about, &container, &mut unit) => ended?,
-                () = self.stop.cancelled() => {
-                    Outcome::new(State::Interrupted, format!("stopped while it was read from the debug container {name}"))
-                }
+        let outcome = tokio::select! {
+            ended = self.beside(target, &about, &container, &mut unit) => ended?,
+            () = self.stop.cancelled() => {
+                Outcome::new(State::Interrupted, format!("stopped while it was read from the debug container {name}"))
             }
         };
         self.finish_history(unit, outcome).await
@@ -133,7 +139,7 @@ impl Collector {
         let before = self.cluster.pod(container.namespace, container.pod).await;
         let id = match before.and_then(|pod| may_change(&pod, target).map(|id| (pod, id))) {
             Ok((pod, id)) => {
-                unit.raw("pods-before-debug", pod.to_string().as_bytes())?;
+                unit.raw(BEFORE, pod.to_string().as_bytes())?;
                 id
             }
             Err(problem) => return failed(about, &problem, None, unit),
@@ -187,7 +193,7 @@ impl Collector {
             Err(_) => self.cluster.pod(container.namespace, container.pod).await,
         };
         match ended {
-            Ok(pod) => unit.raw("pods-after-debug", pod.to_string().as_bytes()),
+            Ok(pod) => unit.raw(AFTER, pod.to_string().as_bytes()),
             Err(problem) if problem.kind == ProblemKind::Local => Err(problem.into()),
             Err(problem) => {
                 tracing::warn!(%problem, pod = container.pod, "The pod could not be read after its debug container");

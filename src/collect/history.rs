@@ -16,8 +16,9 @@ use crate::{
     },
     evidence::{
         Source,
-        command_history::{HistoryTarget, frame_rows, specification_rows, state_row},
+        command_history::{HistoryRow, HistoryTarget, frame_rows, is_from_container, specification_rows, state_row},
     },
+    table::Row as _,
 };
 
 /// A file of an answer is large from here on, in bytes.
@@ -25,6 +26,9 @@ const LARGE: usize = 256 * 1024;
 /// Large files held at once.
 const LARGE_AT_ONCE: usize = 4;
 static LARGE_FILES: Semaphore = Semaphore::const_new(LARGE_AT_ONCE);
+
+/// The pod before and after a debug container was added, in `raw/`.
+pub(super) const POD_KINDS: [&str; 2] = ["pods-before-debug", "pods-after-debug"];
 
 /// What came of one shell.
 pub(super) enum Answer {
@@ -44,12 +48,12 @@ impl Collector {
     pub(super) async fn read_history(&self, target: &Target) -> anyhow::Result<bool> {
         let mut unit = self.history_unit(target);
         let about = target.history_target();
-        for row in specification_rows(&about) {
-            unit.push(&row, None)?;
+        if self.stop.is_cancelled() {
+            let outcome = Outcome::new(State::Interrupted, "stopped before it was read");
+            return self.finish_history(unit, outcome).await.map(|()| false);
         }
-        let (outcome, again) = if self.stop.is_cancelled() {
-            (Outcome::new(State::Interrupted, "stopped before it was read"), false)
-        } else if let Some((word, reason)) = target.without_exec() {
+        begin(&mut unit, &about)?;
+        let (outcome, again) = if let Some((word, reason)) = target.without_exec() {
             unit.push(&state_row(&about, word, Some(reason.clone())), None)?;
             (Outcome::new(State::Unsupported, reason), false)
         } else {
@@ -62,10 +66,13 @@ impl Collector {
         Ok(again)
     }
 
+    /// The unit of a container's history. What was cut off of its log has the same name.
     pub(super) fn history_unit(&self, target: &Target) -> Unit {
+        let rows = format!("tables/{}/", HistoryRow::TABLE.name);
+        let [before, after] = POD_KINDS.map(|kind| format!("raw/{kind}/"));
         let path = target.path();
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        self.writer.unit(Source::History.name(), target.object(), &path)
+        let path = path.each_ref().map(String::as_str);
+        self.writer.unit_in(Source::History.name(), target.object(), &path, &[&rows, &before, &after])
     }
 
     pub(super) async fn finish_history(&self, unit: Unit, outcome: Outcome) -> anyhow::Result<()> {
@@ -137,6 +144,13 @@ impl Collector {
         }
         reading.end(&ended, unit).map(Answer::Ran)
     }
+}
+
+/// Begins a try: the rows about the specification. Parts of earlier tries that got nothing out of the container hold these, too, and why
+/// they got nothing; what this try says takes their place.
+pub(super) fn begin(unit: &mut Unit, about: &HistoryTarget) -> anyhow::Result<()> {
+    unit.replace_parts_without(&is_from_container)?;
+    specification_rows(about).iter().try_for_each(|row| unit.push(row, None))
 }
 
 /// The shells to try. Where nothing says which system the container is for, the words of its runtime do.

@@ -283,7 +283,8 @@ impl Job {
         // What had not begun when an earlier attempt ended may have begun since.
         let may_have_begun =
             self.source == Source::Logs && state == Some(State::Unsupported) && self.target.container_id.is_some();
-        state.is_some_and(State::is_final) && !may_have_begun
+        let lacks_files = self.source == Source::Logs && collector.has_node_logs_left(&self.target);
+        state.is_some_and(State::is_final) && !may_have_begun && !lacks_files
     }
 
     fn is_wanted(&self, collector: &Collector) -> bool {
@@ -324,9 +325,10 @@ impl Job {
 
     /// Ends the unit without having read anything.
     async fn end(&self, collector: &Collector, reason: String) -> anyhow::Result<()> {
-        let path = self.target.path();
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        let unit = collector.writer.unit(self.source.name(), self.target.object(), &path);
+        let unit = match self.source {
+            Source::History => collector.history_unit(&self.target),
+            _ => collector.log_unit(&self.target),
+        };
         unit.finish(Outcome::new(State::Failed, reason)).await
     }
 }

@@ -1,5 +1,7 @@
 //! Lists: page after page to rows and raw objects. A list that may not be read for the whole cluster is read namespace by namespace.
 
+use std::collections::HashSet;
+
 use tokio::task::JoinHandle;
 
 use super::{
@@ -79,7 +81,7 @@ impl Collector {
     fn was_split(&self, listing: &dyn Listing) -> bool {
         let whole = Unit::name(listing.source().name(), &[listing.resource().plural, WHOLE_CLUSTER]);
         let prefix = whole.strip_suffix(WHOLE_CLUSTER).unwrap_or(&whole);
-        self.writer.any_done_below(prefix, &whole)
+        self.writer.any_below(prefix, |scope, state| scope != WHOLE_CLUSTER && state.is_final())
     }
 
     /// Lists one scope.
@@ -92,9 +94,10 @@ impl Collector {
         let resource = listing.resource();
         let path = [resource.plural, namespace.unwrap_or(WHOLE_CLUSTER)];
         if self.writer.is_done(listing.source().name(), &path) {
-            for object in self.writer.raw_objects(resource.plural, &path)? {
-                visit(&object);
-            }
+            let mut shown = Shown::default();
+            self.writer.raw_objects(listing.source().name(), resource.plural, &path, &mut |object| {
+                shown.show_older(object, visit);
+            })?;
             let coverage = self.writer.coverage(listing.source().name(), &path);
             return Ok(Listed::Read(coverage.and_then(|coverage| coverage.resource_version).unwrap_or_default()));
         }
@@ -102,6 +105,10 @@ impl Collector {
         if self.stop.is_cancelled() {
             unit.finish(Outcome::new(State::Interrupted, "stopped before it was read")).await?;
             return Ok(Listed::Missed);
+        }
+        if namespace.is_some() {
+            // An attempt that was allowed to list the whole cluster may have got some of it.
+            unit.leave_out_parts_of(listing.source().name(), &[resource.plural, WHOLE_CLUSTER])?;
         }
         if listing.source() == Source::Events {
             unit.keep_only(self.writer.run().window);
@@ -149,6 +156,8 @@ impl Collector {
         let mut asking = self.ask_page(listing, namespace, None);
         let mut reading = Reading::default();
         let mut beginnings = 1;
+        // What an earlier try saw and this one does not is there to be read all the same.
+        let mut shown = unit.is_tried_again().then(Shown::default);
         loop {
             let page = tokio::select! {
                 page = &mut asking => page.unwrap_or_else(|defect| Err(Problem::new(ProblemKind::Refused, defect.to_string()))),
@@ -168,9 +177,15 @@ impl Collector {
                     for item in &page.items {
                         unit.raw(resource.plural, item.get().as_bytes())?;
                         reading.take(listing, item.get(), unit)?;
+                        if let Some(shown) = &mut shown {
+                            shown.note(item.get());
+                        }
                         visit(item.get());
                     }
                     if reading.next.is_none() {
+                        if let Some(shown) = &mut shown {
+                            unit.kept_objects(resource.plural, &mut |object| shown.show_older(object, visit))?;
+                        }
                         return Ok(Ok(reading.outcome()));
                     }
                 }
@@ -205,6 +220,38 @@ impl Collector {
         };
         tokio::spawn(async move { cluster.page(&resource, namespace.as_deref(), &selectors, next.as_deref()).await })
     }
+}
+
+/// The objects that were shown, by UID: of one that was seen more than once only the latest state counts.
+#[derive(Default)]
+struct Shown(HashSet<String>);
+
+impl Shown {
+    /// Notes an object. False when it was noted before, or has no UID.
+    fn note(&mut self, object: &str) -> bool {
+        uid_of(object).is_some_and(|uid| self.0.insert(uid))
+    }
+
+    /// Shows an object of an earlier try, unless it was shown.
+    fn show_older(&mut self, object: &[u8], visit: Visit<'_>) {
+        if let Ok(object) = std::str::from_utf8(object)
+            && self.note(object)
+        {
+            visit(object);
+        }
+    }
+}
+
+fn uid_of(object: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Object {
+        metadata: Metadata,
+    }
+    #[derive(serde::Deserialize)]
+    struct Metadata {
+        uid: String,
+    }
+    serde_json::from_str::<Object>(object).ok().map(|object| object.metadata.uid)
 }
 
 /// How far a list was read.

@@ -1,9 +1,12 @@
 //! One container instance's log: from the server's bytes to rows in a part, in memory that does not grow with the log.
 
+use jiff::Timestamp;
+
 use super::{
     Collector,
     coverage::{self, Beginning},
-    node_logs::OLDER,
+    node_files::LogFile,
+    node_logs::{OLDER, Served},
     outcome,
     settings::LOG_TABLE,
     targets::Target,
@@ -47,11 +50,24 @@ enum Ending {
 impl Collector {
     /// Reads a log, or goes on where an earlier attempt was cut off.
     pub(super) async fn read_log(&self, target: &Target) -> anyhow::Result<Done> {
-        let path = target.path();
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        let mut unit = self.writer.unit(Source::Logs.name(), target.object(), &path);
+        let unit = self.log_unit(target);
+        if let Some(state) = self.writer.state(Source::Logs.name(), &target.path().each_ref().map(String::as_str))
+            && matches!(state, State::Complete | State::Empty)
+            && self.has_node_logs_left(target)
+        {
+            return self.read_missing_node_logs(target, &unit, state).await;
+        }
         let mut overlap = Overlap::default();
-        let goes_on = unit.continue_part(LOG_TABLE, &mut |row| overlap.add(row))?;
+        let mut first = None;
+        let mut goes_on = unit.kept(LOG_TABLE, &mut |row| {
+            overlap.add(row);
+            first = first.or_else(|| time_of(row));
+        })?;
+        if self.settings.node_logs {
+            // What could not be had from the log endpoint before was read from the node.
+            let file = self.node_log_unit(target, &LogFile::current(target.restart_count));
+            goes_on |= file.kept(LOG_TABLE, &mut |row| overlap.add(row))?;
+        }
         if self.stop.is_cancelled() {
             let outcome = Outcome::new(State::Interrupted, "stopped before it was read");
             return self.finish_log(unit, outcome, Done::Ended).await;
@@ -59,10 +75,10 @@ impl Collector {
         if let Some(reason) = target.without_log() {
             return self.finish_log(unit, Outcome::new(State::Unsupported, reason), Done::Ended).await;
         }
-        let mut reading = Reading { collector: self, target, unit, seen: Seen::default(), bytes: 0 };
+        let mut reading = Reading { collector: self, target, unit, seen: Seen::default(), bytes: 0, first };
         let ending = match reading.read_on(goes_on.then_some(overlap)).await? {
             Ok(ending) => ending,
-            Err(problem) => return self.finish_unopened(reading.unit, &problem).await,
+            Err(problem) => return self.finish_unopened(target, reading.unit, &problem).await,
         };
         let mut outcome = reading.outcome(&ending)?;
         if matches!(ending, Ending::Whole)
@@ -72,13 +88,37 @@ impl Collector {
             outcome = Outcome { state: State::Truncated, reason: Some(reason), ..outcome };
         }
         if self.settings.node_logs {
-            self.read_node_logs(target, &outcome).await?;
+            let before = reading.unit.kept_files(LOG_TABLE);
+            let served = Served { outcome: outcome.clone(), from: reading.seen.first, before };
+            self.read_node_logs(target, &served).await?;
         } else if outcome.state == State::Complete {
             outcome = self.judge_beginning(target, outcome).await?;
         }
         // A break can be mended later; what else is missing of a log is not there any more.
         let is_broken = matches!(ending, Ending::Broken(_) | Ending::Excuse(_));
-        self.finish_log(reading.unit, outcome, if is_broken { Done::TryAgain } else { Done::Ended }).await
+        let is_worth_another_try = is_broken || self.has_node_logs_left(target);
+        self.finish_log(reading.unit, outcome, if is_worth_another_try { Done::TryAgain } else { Done::Ended }).await
+    }
+
+    /// Reads files of the node that an earlier try did not, where the log itself was read.
+    async fn read_missing_node_logs(&self, target: &Target, unit: &Unit, state: State) -> anyhow::Result<Done> {
+        let path = target.path();
+        let coverage = self.writer.coverage(Source::Logs.name(), &path.each_ref().map(String::as_str));
+        let outcome = Outcome { state, reason: None, coverage: coverage.unwrap_or_default() };
+        let served = Served { from: outcome.coverage.first, outcome, before: unit.kept_files(LOG_TABLE) };
+        self.read_node_logs(target, &served).await?;
+        Ok(Done::Ended)
+    }
+
+    /// The unit of an instance's log. What was cut off of its history has the same name.
+    pub(super) fn log_unit(&self, target: &Target) -> Unit {
+        let folder = format!("tables/{}/", LOG_TABLE.name);
+        self.writer.unit_in(
+            Source::Logs.name(),
+            target.object(),
+            &target.path().each_ref().map(String::as_str),
+            &[&folder],
+        )
     }
 
     /// Says where a log may lack its beginning, or does.
@@ -94,12 +134,17 @@ impl Collector {
         }
     }
 
-    async fn finish_unopened(&self, unit: Unit, problem: &Problem) -> anyhow::Result<Done> {
+    async fn finish_unopened(&self, target: &Target, unit: Unit, problem: &Problem) -> anyhow::Result<Done> {
         if is_not_started(problem) {
             let reason = format!("there is no log yet: {}", problem.message);
             return self.finish_log(unit, Outcome::new(State::Unsupported, reason), Done::Ended).await;
         }
         let outcome = outcome::of_problem(problem)?;
+        // A node that does not answer does not give its files either.
+        if self.settings.node_logs && (problem.status.is_some() || problem.kind != ProblemKind::Unreachable) {
+            let served = Served { outcome: outcome.clone(), from: None, before: unit.kept_files(LOG_TABLE) };
+            self.read_node_logs(target, &served).await?;
+        }
         let done = match (problem.kind, outcome.state) {
             (ProblemKind::Unreachable, _) => Done::NodeSilent,
             (_, State::Failed) => Done::TryAgain,
@@ -134,6 +179,8 @@ struct Reading<'a> {
     unit: Unit,
     seen: Seen,
     bytes: u64,
+    /// Time of the first line that earlier tries kept.
+    first: Option<Timestamp>,
 }
 
 impl Reading<'_> {
@@ -243,13 +290,23 @@ impl Reading<'_> {
             }
         };
         Ok(outcome.with_coverage(Coverage {
-            first: self.seen.first,
+            first: [self.first, self.seen.first].into_iter().flatten().min(),
             last: self.seen.last,
             started: self.target.started_at,
             bytes: Some(self.bytes),
             resource_version: None,
         }))
     }
+}
+
+/// The time of a row as it was written.
+fn time_of(row: &[u8]) -> Option<Timestamp> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        #[serde(rename = "EventTime")]
+        time: Option<Timestamp>,
+    }
+    serde_json::from_slice::<Row>(row).ok()?.time
 }
 
 /// Whether the server says that the container has not begun. It answers so with 400 and these words

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::settings::Settings;
 use crate::{
-    bundle::{BundleWriter, FORMAT, Operator, RunFile, Window},
+    bundle::{BundleWriter, FORMAT, Held, Operator, RunFile, Window},
     cluster::{Cluster, Problem, ProblemKind, actions::Actions, connect::Connection},
     failure::Failure,
 };
@@ -44,12 +44,29 @@ pub async fn begin(dir: &Path, connection: Connection, asked: Asked) -> anyhow::
     Ok((cluster, writer))
 }
 
-/// Goes on with a bundle, on the same cluster.
+/// Goes on with a bundle, on the same cluster. Where that cannot be, a sealed bundle stays as it was sealed.
 ///
 /// # Errors
 /// The folder is no bundle, another process writes it, or the connection leads to another cluster.
 pub async fn resume(dir: &Path, connection: Connection) -> anyhow::Result<(Cluster, BundleWriter)> {
-    let run = RunFile::read(dir)?;
+    let held = Held::new(dir)?;
+    let record = dir.join(ACTIONS);
+    let sealed_bytes = fs_err::metadata(&record).map_or(0, |file| file.len());
+    let seal = held.take_seal_off()?;
+    match same_cluster(dir, connection, held.run()).await {
+        Ok(cluster) => Ok((cluster, held.resume()?)),
+        Err(error) => {
+            if let Some(seal) = seal {
+                fs_err::OpenOptions::new().write(true).open(&record)?.set_len(sealed_bytes)?;
+                held.seal_again(&seal)?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Connects, and makes sure that it is the cluster of the bundle.
+async fn same_cluster(dir: &Path, connection: Connection, run: &RunFile) -> anyhow::Result<Cluster> {
     let server = connection.server();
     let settings: Settings = serde_json::from_value(run.settings.clone())?;
     let cluster = connection.open(Actions::open(&dir.join(ACTIONS))?, &run.run_id, settings.levels())?;
@@ -64,8 +81,7 @@ pub async fn resume(dir: &Path, connection: Connection) -> anyhow::Result<(Clust
         )
         .into());
     }
-    let writer = BundleWriter::resume(dir)?;
-    Ok((cluster, writer))
+    Ok(cluster)
 }
 
 async fn first_words(

@@ -25,11 +25,7 @@ use crate::{
         list::Selectors,
         watch::{Change, ChangeKind, Watch},
     },
-    evidence::{
-        Listing, Source, Unreadable, containers::ContainerRow, events::EventRow, events::Events, pods, pods::PodRow,
-        suspicious_pods::SuspiciousPodRow,
-    },
-    table::{Row as _, Table},
+    evidence::{Listing, Source, Unreadable, events::Events, pods},
 };
 
 /// Scopes of one kind that are watched at most; each is a connection of its own.
@@ -149,7 +145,7 @@ impl Watcher {
     async fn run(mut self) -> anyhow::Result<()> {
         let scope = self.scope.namespace.clone().unwrap_or_else(|| WHOLE_CLUSTER.to_owned());
         let mut unit = unit(&self.collector, self.listing, &scope);
-        unit.continue_all(self.tables(), self.listing.resource().plural)?;
+        unit.take_once()?;
         if matches!(self.subject, Subject::Events) {
             unit.keep_only(self.collector.writer.run().window);
         }
@@ -168,13 +164,6 @@ impl Watcher {
         };
         self.collector.progress.unit(self.listing.source(), unit.all_rows(), outcome.state);
         unit.finish(outcome).await
-    }
-
-    fn tables(&self) -> &'static [&'static Table] {
-        match self.subject {
-            Subject::Events => &[EventRow::TABLE],
-            Subject::Pods { .. } => &[PodRow::TABLE, ContainerRow::TABLE, SuspiciousPodRow::TABLE],
-        }
     }
 
     fn selectors(&self) -> Selectors {

@@ -100,6 +100,12 @@ pub fn state_row(target: &HistoryTarget, state: &str, reason: Option<String>) ->
     }
 }
 
+/// Whether a row, as it was written, tells of something that was read in the container, rather than of how reading went.
+pub fn is_from_container(row: &[u8]) -> bool {
+    // Within a JSON string the quotes would be escaped.
+    memchr::memmem::find(row, b"\"read_method\":").is_some()
+}
+
 /// Rows about what the pod's specification sets.
 pub fn specification_rows(target: &HistoryTarget) -> Vec<HistoryRow> {
     let rows = target.environment.iter().filter_map(|(name, value)| {

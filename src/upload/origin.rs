@@ -46,4 +46,11 @@ impl Origin {
             tables,
         })
     }
+
+    /// Whether every part of another state of the same bundle is one of this, too.
+    pub(super) fn has_all_of(&self, other: &Self) -> bool {
+        let is_here =
+            |(table, part): (&String, &FileEntry)| self.tables.get(table).is_some_and(|parts| parts.contains(part));
+        other.tables.iter().flat_map(|(table, parts)| parts.iter().map(move |part| (table, part))).all(is_here)
+    }
 }

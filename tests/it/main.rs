@@ -10,5 +10,7 @@ mod generated;
 mod kubernetes_simulator;
 mod official;
 mod plugin;
+mod resuming;
 mod rights;
+mod tries;
 mod upload;

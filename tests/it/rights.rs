@@ -44,8 +44,9 @@ impl Stage {
     }
 
     fn permissions(&self) -> Vec<Value> {
-        let path = self.folder.path().join("b/tables/forensyspermissions_CL/permissions.jsonl");
-        lines(&path)
+        let folder = self.folder.path().join("b/tables/forensyspermissions_CL");
+        let Ok(files) = fs_err::read_dir(&folder) else { return Vec::new() };
+        files.flat_map(|file| lines(&file.unwrap().path())).collect()
     }
 
     fn uris(&self) -> Vec<String> {

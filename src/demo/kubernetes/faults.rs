@@ -16,6 +16,22 @@ pub enum Fault {
         /// How many bytes arrive.
         after: u64,
     },
+    /// The next read of this file of a node (path below `/var/log/pods`) breaks off after so many bytes.
+    CutFile {
+        /// Path of the file.
+        path: String,
+        /// How many bytes arrive.
+        after: u64,
+    },
+    /// This file of a node has another name and content when it is read next, as after the kubelet compressed it: 404.
+    ReplaceFile {
+        /// Path that it was listed with.
+        path: String,
+        /// Path that it has from then on.
+        by: String,
+        /// What it holds from then on.
+        content: bytes::Bytes,
+    },
     /// The next exec in this pod never ends: half of its output comes, and then nothing.
     HangExec {
         /// Namespace of the pod.
@@ -54,6 +70,21 @@ impl Faults {
         let ours =
             |fault: &Fault| matches!(fault, Fault::CutLog { namespace: n, pod: p, .. } if n == namespace && p == pod);
         self.take(ours).and_then(|fault| if let Fault::CutLog { after, .. } = fault { Some(after) } else { None })
+    }
+
+    /// After how many bytes a file of a node breaks off now.
+    pub(super) fn cut_file(&self, path: &str) -> Option<u64> {
+        let ours = |fault: &Fault| matches!(fault, Fault::CutFile { path: known, .. } if known == path);
+        self.take(ours).and_then(|fault| if let Fault::CutFile { after, .. } = fault { Some(after) } else { None })
+    }
+
+    /// The name and the content that a file of a node gets now.
+    pub(super) fn replaced(&self, path: &str) -> Option<(String, bytes::Bytes)> {
+        let ours = |fault: &Fault| matches!(fault, Fault::ReplaceFile { path: known, .. } if known == path);
+        self.take(ours).and_then(|fault| match fault {
+            Fault::ReplaceFile { by, content, .. } => Some((by, content)),
+            _ => None,
+        })
     }
 
     /// Whether an exec in a pod never ends now.

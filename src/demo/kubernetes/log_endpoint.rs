@@ -13,7 +13,8 @@ use serde_json::Value;
 use std::io;
 use std::pin::Pin;
 
-type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+/// The pieces of a body.
+pub(super) type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// The size of the pieces that a body is sent in.
 const PIECE: usize = 32 * 1024;
@@ -134,7 +135,7 @@ fn pieces(chunks: &[LogChunk], options: &LogOptions, running: bool) -> Pieces {
 }
 
 /// The first `after` bytes, then an error, which breaks the connection off.
-fn cut(pieces: Pieces, after: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+pub(super) fn cut(pieces: Pieces, after: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     let broken = || io::Error::new(io::ErrorKind::ConnectionReset, "the log stream was told to break off");
     let counted = pieces.scan(after, |left, piece| {
         let taken = piece.map(|mut bytes| {

@@ -1,5 +1,5 @@
 //! An in-process Kubernetes API on loopback that serves a recording: discovery, paged lists, watches, logs, exec over
-//! WebSocket and the self-subject reviews. It changes nothing, knows one user, and can be told to misbehave.
+//! WebSocket, the nodes' log files and the self-subject reviews. It changes nothing, knows one user, and can be told to misbehave.
 //!
 //! Plain HTTP/1.1 only; a server that has to look like a real one to strangers needs TLS in front of it.
 
@@ -13,6 +13,7 @@ mod history;
 mod list;
 mod log;
 mod log_endpoint;
+mod node_files;
 mod reply;
 mod request;
 mod selector;
@@ -76,6 +77,7 @@ impl Kubernetes {
             containers: scenario.containers,
             denials: scenario.denials.into_iter().chain(denials).collect(),
             faults: faults::Faults::default(),
+            node_files: node_files::NodeFiles::default(),
             requests: std::sync::Mutex::default(),
         });
         let task = tokio::spawn(server::serve(listener, Arc::clone(&server)));
@@ -137,6 +139,16 @@ impl KubernetesHandle {
     /// Deletes an object (`plural` as in a path; namespace empty when cluster-scoped) and tells the open watches; whether it was there.
     pub fn delete(&self, plural: &str, namespace: &str, name: &str) -> bool {
         self.server.store.delete(plural, namespace, name)
+    }
+
+    /// Adds a file below a node's `/var/log/pods`, or replaces it; without one, nodes serve no files.
+    pub fn put_node_file(&self, path: &str, content: impl Into<bytes::Bytes>) {
+        self.server.node_files.put(path, content.into());
+    }
+
+    /// Gives such a file another name and content.
+    pub fn replace_node_file(&self, path: &str, by: &str, content: impl Into<bytes::Bytes>) {
+        self.server.node_files.replace(path, by, content.into());
     }
 
     /// The requests answered so far, in the order of their answers.

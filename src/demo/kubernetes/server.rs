@@ -4,7 +4,7 @@ use super::faults::Faults;
 use super::reply::{self, Reply};
 use super::request::{Query, Target};
 use super::store::Store;
-use super::{access, catalog, exec, list, log_endpoint};
+use super::{access, catalog, exec, list, log_endpoint, node_files};
 use crate::demo::scenario::{Denial, RecordedContainer};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -46,6 +46,7 @@ pub(super) struct Server {
     pub(super) containers: Vec<RecordedContainer>,
     pub(super) denials: Vec<Denial>,
     pub(super) faults: Faults,
+    pub(super) node_files: node_files::NodeFiles,
     pub(super) requests: Mutex<Vec<RecordedRequest>>,
 }
 
@@ -118,6 +119,12 @@ async fn dispatch(server: &Arc<Server>, request: Request<Incoming>) -> Reply {
         }
         if let Some(document) = catalog::discovery(&path) {
             return reply::object(StatusCode::OK, &document);
+        }
+        if let Some(file) = node_files::asked(&path) {
+            return match server.faults.answer("nodes/proxy") {
+                Some((code, retry_after)) => refused(code, retry_after),
+                None => node_files::answer(server, file),
+            };
         }
     }
     let Some(target) = Target::parse(&path) else { return reply::unknown_path() };

@@ -109,3 +109,40 @@ async fn a_collector_that_was_killed_is_noticed() {
     uploader.upload(&dir, &deployment).await.unwrap();
     assert_eq!(endpoint.accepted(), [1, 2]);
 }
+
+/// Lets a later try take the place of the first part just before that is read.
+struct Superseding<'a>(&'a std::path::Path, std::sync::Once);
+
+impl Progress for Superseding<'_> {
+    fn expected(&self, _: u64) {
+        self.1.call_once(|| {
+            let journal = fs_err::read_to_string(self.0.join("journal.jsonl")).unwrap();
+            let mut line: serde_json::Value = serde_json::from_str(journal.lines().next().unwrap()).unwrap();
+            let part = line["parts"][0].take();
+            fs_err::remove_file(self.0.join(part["path"].as_str().unwrap())).unwrap();
+            line["superseded"] = serde_json::json!([part["path"]]);
+            line["parts"] = serde_json::json!([]);
+            fs_err::write(self.0.join("journal.jsonl"), format!("{journal}{line}\n")).unwrap();
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_was_superseded_before_it_was_read_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("bundle");
+    let endpoint = Endpoint::start([]).await;
+    let (deployment, uploader) = (deployment(&endpoint.address), Uploader::default());
+    let (client, ended) = (uploader.client(), CancellationToken::new());
+    let writer = BundleWriter::create(&dir, run_file(false)).unwrap();
+    write(&writer, "superseded", 1).await;
+    write(&writer, "stays", 2).await;
+    while !fs_err::read_to_string(dir.join("journal.jsonl")).is_ok_and(|text| text.lines().count() == 2) {
+        tokio::task::yield_now().await;
+    }
+    ended.cancel();
+    let superseding = Superseding(&dir, std::sync::Once::new());
+    let error = follow(&dir, &deployment, &client, uploader.options(), &ended, &superseding).await.unwrap_err();
+    assert_eq!(failure(&error).status, ExitStatus::Interrupted, "{error:#}");
+    assert_eq!(endpoint.accepted(), [2]);
+}
