@@ -1,22 +1,27 @@
 //! What is read of containers, in the order of volatility, so many at once overall and so many on each node.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
+use serde_json::value::RawValue;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    Collector,
+    Collector, coverage,
+    instances::{Doubt, Instances, Place, Stage, Step, place},
     lists::{self, Scope},
-    logs::Done,
+    logs::{Done, hole_of},
+    outcome,
     schedule::Schedule,
+    scope::WHOLE_CLUSTER,
     targets::{self, Target, Urgency},
 };
 use crate::{
     bundle::{Outcome, State},
-    evidence::{Source, pods::Pods},
+    cluster::Problem,
+    evidence::{Source, pods::Pods, registry::PODS},
 };
 
 /// Requests for logs and histories under way at once.
@@ -25,6 +30,9 @@ const OVERALL: usize = 32;
 const PER_NODE: usize = 32;
 /// A node that did not answer so many times in a row is left alone until the end.
 const MOST_SILENCES: u32 = 8;
+
+/// How often the pods are looked at again at most: a container that crashes all the time brings something new each time.
+const LOOKS: u32 = 3;
 
 /// Something to read of a container.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,29 +71,60 @@ impl Collector {
         let scopes = self.list_kind(&listing, visit).await?;
         Ok((found, scopes))
     }
+
+    /// A page of the pods as they are now: what there is to read of them, and the token of the next page. None when it was stopped.
+    async fn pods_now(
+        &self,
+        scope: &Scope,
+        next: Option<&str>,
+    ) -> Option<Result<(Vec<Target>, Option<String>), Problem>> {
+        let selectors = self.settings.pod_selectors();
+        let resource = PODS.resource();
+        let asked = self.cluster.page(&resource, scope.namespace.as_deref(), &selectors, next);
+        let page = tokio::select! {
+            page = asked => page,
+            () = self.stop.cancelled() => return None,
+        };
+        let targets = |item: &Box<RawValue>| {
+            let pod = serde_json::from_str(item.get()).ok()?;
+            Some(targets::of_pod(&pod, self.writer.run().started))
+        };
+        Some(page.map(|page| {
+            let next = Some(page.metadata.next).filter(|next| !next.is_empty());
+            (page.items.iter().filter_map(targets).flatten().collect(), next)
+        }))
+    }
+
+    /// Says that nobody knows what became of the containers while their logs were read.
+    async fn note_look(&self, scope: &Scope, problem: &Problem) -> anyhow::Result<()> {
+        let scope = scope.namespace.as_deref().unwrap_or(WHOLE_CLUSTER);
+        let unit = self.writer.unit(
+            Source::Logs.name(),
+            format!("pods after their logs were read, {scope}"),
+            &["_after", scope],
+        );
+        let reason = format!("whether containers were restarted while their logs were read is not known: {problem}");
+        unit.finish(Outcome { reason: Some(reason), ..outcome::of_problem(problem)? }).await
+    }
 }
 
-/// Reads of all targets what there is to read, those included that are `found` meanwhile, until `others` have ended, too; then once more
-/// what failed for a reason that may have passed.
+/// Reads of all targets what there is to read, those included that are `found` meanwhile, until `others` have ended, too; looks whether
+/// what was read is what it was taken for; then reads once more what failed for a reason that may have passed.
 ///
 /// # Errors
 /// The bundle cannot be written; the jobs under way were stopped.
 pub(super) async fn run(
     collector: &Arc<Collector>,
     targets: Vec<Target>,
+    scopes: &[Scope],
     found: mpsc::Receiver<Vec<Target>>,
     others: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Late> {
     let mut reading = Reading::new(collector, found);
-    reading.plan(targets);
+    reading.plan(targets).await?;
     reading.announce();
     reading.until(others).await?;
-    let not_begun = std::mem::take(&mut reading.not_begun);
-    for (key, job) in not_begun {
-        reading.planned.insert(key);
-        reading.schedule(job);
-    }
-    reading.until(std::future::ready(())).await?;
+    reading.look(scopes).await?;
     let mut again = std::mem::take(&mut reading.again);
     if collector.stop.is_cancelled() {
         // What was put off and never tried has to stand in the journal all the same.
@@ -97,12 +136,20 @@ pub(super) async fn run(
         reading.silences.clear();
         again.into_iter().for_each(|job| reading.schedule(job));
         reading.until(std::future::ready(())).await?;
+        reading.look(scopes).await?;
     }
-    Ok(())
+    // What has not begun by now says so.
+    for job in std::mem::take(&mut reading.not_begun).into_values() {
+        reading.schedule(job);
+    }
+    reading.until(std::future::ready(())).await?;
+    Ok(Late { collector: Arc::clone(collector), instances: reading.instances, found: reading.found })
 }
 
 /// A source and the place of an instance.
 type Key = (Source, [String; 3]);
+/// A source and a container of a pod with its UID.
+type OfContainer = (Source, String, String);
 
 /// The reading under way.
 struct Reading<'a> {
@@ -111,10 +158,16 @@ struct Reading<'a> {
     running: JoinSet<anyhow::Result<Done>>,
     /// What runs, by its task, with its node.
     names: HashMap<tokio::task::Id, (String, Job)>,
-    /// Units that were planned: each is read once, however often its pod is seen.
-    planned: HashSet<Key>,
+    /// What is known of the instances whose logs are read.
+    instances: Instances,
+    /// Logs that wait for another log of their container: a container's logs are read one after another.
+    held: HashMap<Place, Vec<Job>>,
+    /// Histories that were planned: each is read once, however often its pod is seen.
+    histories: HashSet<Key>,
+    /// The instance of each container in which a shell would be started now.
+    current: HashMap<Place, Key>,
     /// What has not begun: it may yet, and is read then; else it ends as what could not be read.
-    not_begun: BTreeMap<Key, Job>,
+    not_begun: BTreeMap<OfContainer, Job>,
     found: mpsc::Receiver<Vec<Target>>,
     /// What is worth another try.
     again: Vec<Job>,
@@ -131,7 +184,10 @@ impl<'a> Reading<'a> {
             schedule: Schedule::new(OVERALL, PER_NODE),
             running: JoinSet::new(),
             names: HashMap::new(),
-            planned: HashSet::new(),
+            instances: Instances::default(),
+            held: HashMap::new(),
+            histories: HashSet::new(),
+            current: HashMap::new(),
             not_begun: BTreeMap::new(),
             found,
             again: Vec::new(),
@@ -141,36 +197,118 @@ impl<'a> Reading<'a> {
     }
 
     /// Adds what there is to read of targets. What an earlier attempt finished is left out; what waits already may become more urgent.
-    fn plan(&mut self, targets: Vec<Target>) {
-        for target in targets.into_iter().map(Arc::new) {
-            for source in [Source::Logs, Source::History] {
-                let job = Job { source, target: Arc::clone(&target) };
-                if !job.is_wanted(self.collector) || job.is_done(self.collector) {
-                    continue;
-                }
-                self.plan_job(job);
+    async fn plan(&mut self, targets: Vec<Target>) -> anyhow::Result<()> {
+        for shown in by_container(targets) {
+            for target in &shown {
+                self.plan_history(target);
+                self.note_begun(target);
+            }
+            if self.collector.wants(Source::Logs) {
+                let steps = self.instances.see(shown);
+                self.take(steps).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a container that has not begun, or that one has.
+    fn note_begun(&mut self, target: &Target) {
+        let of_container = |source| (source, target.pod.uid.clone(), target.container.clone());
+        let sources = [Source::Logs, Source::History];
+        if target.container_id.is_some() {
+            return sources.into_iter().for_each(|source| drop(self.not_begun.remove(&of_container(source))));
+        }
+        let target = Arc::new(target.clone());
+        for job in sources.map(|source| Job { source, target: Arc::clone(&target) }) {
+            let (is_wanted, source) = (job.is_wanted(self.collector) && !job.is_done(self.collector), job.source);
+            if is_wanted && self.not_begun.insert(of_container(source), job).is_none() {
+                self.collector.progress.expected(source);
             }
         }
     }
 
-    fn plan_job(&mut self, job: Job) {
-        let key = job.key();
-        if self.planned.contains(&key) {
-            if job.rank() == Rank::DyingLog {
-                self.schedule.hurry(job.node(), |waiting| waiting.key() == key, Rank::DyingLog);
-            }
-        } else if job.target.container_id.is_none() {
-            let source = job.source;
-            if self.not_begun.insert(key, job).is_none() {
-                self.collector.progress.expected(source);
-            }
-        } else {
-            if self.not_begun.remove(&key).is_none() {
-                self.collector.progress.expected(job.source);
-            }
-            self.planned.insert(key);
+    fn plan_history(&mut self, target: &Target) {
+        let job = Job { source: Source::History, target: Arc::new(target.clone()) };
+        if target.container_id.is_none() || !job.is_wanted(self.collector) || !self.histories.insert(job.key()) {
+            return;
+        }
+        self.current.insert(place(target), job.key());
+        if !job.is_done(self.collector) {
+            self.collector.progress.expected(job.source);
             self.schedule(job);
         }
+    }
+
+    /// Does what is to be done about instances.
+    async fn take(&mut self, steps: Vec<Step>) -> anyhow::Result<()> {
+        let mut steps = VecDeque::from(steps);
+        while let Some(step) = steps.pop_front() {
+            match step {
+                Step::Read(target) => {
+                    let job = Job { source: Source::Logs, target };
+                    if job.is_done(self.collector) {
+                        steps.extend(self.instances.is_at(&job.target, Stage::Ended));
+                    } else {
+                        self.collector.progress.expected(job.source);
+                        self.schedule(job);
+                    }
+                }
+                Step::Instead(target) | Step::Hurry(target) => {
+                    let job = Job { source: Source::Logs, target };
+                    self.schedule.hurry(job.node(), |waiting| waiting.key() == job.key(), Rank::DyingLog);
+                }
+                Step::Lost(target, reason) => lost(self.collector, &target, reason).await?,
+                Step::Check(target, doubt) if is_doubtful(self.collector, &target, &doubt) => {
+                    if doubt.can_be_had {
+                        steps.extend(self.instances.is_at(&target, Stage::Waiting));
+                        self.collector.progress.expected(Source::Logs);
+                        self.schedule(Job { source: Source::Logs, target });
+                    } else {
+                        self.collector.doubt_log(&target, doubt.reason, doubt.next).await?;
+                    }
+                }
+                Step::Check(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the pods once more: whether containers were restarted, or began, while logs were read. What that brings is read.
+    async fn look(&mut self, scopes: &[Scope]) -> anyhow::Result<()> {
+        if !self.collector.wants(Source::Logs) {
+            return Ok(());
+        }
+        for _ in 0..LOOKS {
+            if !self.look_once(scopes).await? || self.schedule.is_idle() {
+                break;
+            }
+            self.until(std::future::ready(())).await?;
+        }
+        Ok(())
+    }
+
+    /// False when there is no point in looking again.
+    async fn look_once(&mut self, scopes: &[Scope]) -> anyhow::Result<bool> {
+        for scope in scopes {
+            let mut next = None;
+            loop {
+                match self.collector.pods_now(scope, next.as_deref()).await {
+                    None => return Ok(false),
+                    Some(Ok((targets, more))) => {
+                        self.plan(targets).await?;
+                        next = more;
+                    }
+                    Some(Err(problem)) => {
+                        self.collector.note_look(scope, &problem).await?;
+                        return Ok(false);
+                    }
+                }
+                if next.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(true)
     }
 
     fn schedule(&mut self, job: Job) {
@@ -192,9 +330,9 @@ impl<'a> Reading<'a> {
         loop {
             // What a watch found last is planned before the end is judged.
             while let Ok(targets) = self.found.try_recv() {
-                self.plan(targets);
+                self.plan(targets).await?;
             }
-            self.start();
+            self.start().await?;
             if others_ended && self.schedule.is_idle() {
                 return broken.map_or(Ok(()), Err);
             }
@@ -205,19 +343,51 @@ impl<'a> Reading<'a> {
                         broken.get_or_insert(error);
                     }
                 }
-                Some(targets) = self.found.recv() => self.plan(targets),
+                Some(targets) = self.found.recv() => self.plan(targets).await?,
                 () = &mut others, if !others_ended => others_ended = true,
             }
         }
     }
 
     /// Starts as many jobs as there is room for.
-    fn start(&mut self) {
+    async fn start(&mut self) -> anyhow::Result<()> {
         while let Some((node, job)) = self.schedule.next() {
+            let Some(job) = self.ready(job).await? else {
+                self.schedule.ended(&node);
+                continue;
+            };
             let (collector, work) = (Arc::clone(self.collector), job.clone());
             let handle = self.running.spawn(async move { work.run(&collector).await });
             self.names.insert(handle.id(), (node, job));
         }
+        Ok(())
+    }
+
+    /// A job as it can be done now; none when it waits for another, or there is nothing to be done any more.
+    async fn ready(&mut self, mut job: Job) -> anyhow::Result<Option<Job>> {
+        let place = place(&job.target);
+        if job.target.container_id.is_none() {
+            return Ok(Some(job));
+        }
+        if job.source == Source::History {
+            if self.current.get(&place).is_none_or(|current| *current == job.key()) {
+                return Ok(Some(job));
+            }
+            if !job.was_tried(self.collector) {
+                let reason =
+                    "the container was restarted, or its pod replaced, before its history was read: it is gone with it";
+                job.end(self.collector, reason.to_owned()).await?;
+            }
+            return Ok(None);
+        }
+        let Some(target) = self.instances.now(&job.target) else { return Ok(None) };
+        job.target = target;
+        if self.instances.is_busy(&place) {
+            self.held.entry(place).or_default().push(job);
+            return Ok(None);
+        }
+        self.instances.is_at(&job.target, Stage::Running);
+        Ok(Some(job))
     }
 
     async fn ended(
@@ -239,8 +409,18 @@ impl<'a> Reading<'a> {
             Ok((_, Err(error))) => return Err(error),
             Err(error) => job.note_defect(self.collector, &error).await?,
         }
+        let target = Arc::clone(&job.target);
+        let is_log = job.source == Source::Logs;
         if done != Done::Ended {
             self.again.push(job);
+        }
+        if is_log {
+            let stage = if done == Done::Ended { Stage::Ended } else { Stage::Waiting };
+            let steps = self.instances.is_at(&target, stage);
+            for job in self.held.remove(&place(&target)).unwrap_or_default() {
+                self.schedule(job);
+            }
+            self.take(steps).await?;
         }
         Ok(())
     }
@@ -267,7 +447,96 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Targets, container by container.
+fn by_container(targets: Vec<Target>) -> Vec<Vec<Target>> {
+    let mut containers: Vec<Vec<Target>> = Vec::new();
+    for target in targets {
+        let is_next = |last: &Target| last.pod.uid == target.pod.uid && last.container == target.container;
+        match containers.last_mut() {
+            Some(shown) if shown.last().is_some_and(is_next) => shown.push(target),
+            _ => containers.push(vec![target]),
+        }
+    }
+    containers
+}
+
+/// Whether what was read may be that of the instance after it.
+fn is_doubtful(collector: &Collector, target: &Target, doubt: &Doubt) -> bool {
+    let [pod, container, instance] = target.path();
+    let coverage = collector.writer.coverage(Source::Logs.name(), &[&pod, &container, &instance]);
+    let hole = collector.writer.state(Source::Logs.name(), &[&pod, &container, &hole_of(&instance)]);
+    hole.is_some_and(State::is_gap) || coverage::may_be_of_next(coverage.as_ref(), doubt.next)
+}
+
+/// Ends the log of an instance that cannot be had any more. What was read of it stays.
+async fn lost(collector: &Collector, target: &Arc<Target>, reason: String) -> anyhow::Result<()> {
+    let job = Job { source: Source::Logs, target: Arc::clone(target) };
+    match job.was_tried(collector) {
+        true => collector.doubt_log(target, reason, None).await,
+        false => job.end(collector, reason).await,
+    }
+}
+
+/// What is told of containers when nothing is read any more, until the watches have ended.
+pub(super) struct Late {
+    collector: Arc<Collector>,
+    instances: Instances,
+    found: mpsc::Receiver<Vec<Target>>,
+}
+
+impl Late {
+    /// Notes what is not read.
+    ///
+    /// # Errors
+    /// The bundle cannot be written.
+    pub(super) async fn note(mut self) -> anyhow::Result<()> {
+        while let Some(targets) = self.found.recv().await {
+            for shown in by_container(targets) {
+                let histories = shown.iter().filter(|target| target.container_id.is_some()).cloned();
+                for target in histories.map(Arc::new).collect::<Vec<_>>() {
+                    let job = Job { source: Source::History, target };
+                    if job.is_wanted(&self.collector)
+                        && (!job.was_tried(&self.collector) || job.had_not_begun(&self.collector))
+                    {
+                        job.end(&self.collector, LATE.to_owned()).await?;
+                    }
+                }
+                if self.collector.wants(Source::Logs) {
+                    for step in self.instances.see(shown) {
+                        self.note_step(step).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn note_step(&self, step: Step) -> anyhow::Result<()> {
+        match step {
+            Step::Read(target) => {
+                let job = Job { source: Source::Logs, target };
+                if job.is_done(&self.collector) { Ok(()) } else { job.end(&self.collector, LATE.to_owned()).await }
+            }
+            Step::Lost(target, reason) => lost(&self.collector, &target, reason).await,
+            Step::Check(target, doubt) if is_doubtful(&self.collector, &target, &doubt) => {
+                self.collector.doubt_log(&target, doubt.reason, doubt.next).await
+            }
+            Step::Check(..) | Step::Instead(_) | Step::Hurry(_) => Ok(()),
+        }
+    }
+}
+
+/// Why what begins last is not read.
+const LATE: &str = "it began when the collection was about to end";
+
 impl Job {
+    /// Whether all that could be said of it is that it had not begun.
+    fn had_not_begun(&self, collector: &Collector) -> bool {
+        let path = self.target.path();
+        let state = collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str));
+        state == Some(State::Unsupported)
+    }
+
     fn was_tried(&self, collector: &Collector) -> bool {
         let path = self.target.path();
         collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str)).is_some()
@@ -327,6 +596,8 @@ impl Job {
         let path = self.target.path();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let unit = collector.writer.unit(self.source.name(), self.target.object(), &path);
-        unit.finish(Outcome::new(State::Failed, reason)).await
+        let state = if collector.stop.is_cancelled() { State::Interrupted } else { State::Failed };
+        collector.progress.unit(self.source, 0, state);
+        unit.finish(Outcome::new(state, reason)).await
     }
 }

@@ -1,5 +1,7 @@
 //! One container instance's log: from the server's bytes to rows in a part, in memory that does not grow with the log.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{
     Collector,
     coverage::{self, Beginning},
@@ -9,7 +11,7 @@ use super::{
     targets::Target,
 };
 use crate::{
-    bundle::{Coverage, Outcome, State, Unit},
+    bundle::{Coverage, Outcome, State, Unit, Window},
     cluster::{Problem, ProblemKind, log_stream::LogStream},
     evidence::{
         Source,
@@ -59,18 +61,24 @@ impl Collector {
         if let Some(reason) = target.without_log() {
             return self.finish_log(unit, Outcome::new(State::Unsupported, reason), Done::Ended).await;
         }
-        let mut reading = Reading { collector: self, target, unit, seen: Seen::default(), bytes: 0 };
+        let before = self.writer.coverage(Source::Logs.name(), &path).filter(|_| goes_on);
+        let earlier = before.and_then(|coverage| coverage.bytes).unwrap_or_default();
+        let mut reading = Reading {
+            collector: self,
+            target,
+            unit,
+            seen: Seen::default(),
+            earlier,
+            bytes: 0,
+            hole: None,
+            is_anew: false,
+        };
         let ending = match reading.read_on(goes_on.then_some(overlap)).await? {
             Ok(ending) => ending,
             Err(problem) => return self.finish_unopened(reading.unit, &problem).await,
         };
         let mut outcome = reading.outcome(&ending)?;
-        if matches!(ending, Ending::Whole)
-            && let Some(now) = self.replaced_by(target).await
-        {
-            let reason = format!("the pod was replaced while its log was read: rows may be those of the pod {now}");
-            outcome = Outcome { state: State::Truncated, reason: Some(reason), ..outcome };
-        }
+        self.note_hole(target, reading.hole.take(), reading.is_anew).await?;
         if self.settings.node_logs {
             self.read_node_logs(target, &outcome).await?;
         } else if outcome.state == State::Complete {
@@ -83,7 +91,7 @@ impl Collector {
 
     /// Says where a log may lack its beginning, or does.
     async fn judge_beginning(&self, target: &Target, outcome: Outcome) -> anyhow::Result<Outcome> {
-        match coverage::beginning(&outcome.coverage, self.writer.run().window) {
+        match coverage::beginning(&outcome.coverage, self.writer.run().window, Timestamp::now()) {
             Beginning::Whole => Ok(outcome),
             Beginning::Rotated(reason) => Ok(Outcome { state: State::Truncated, reason: Some(reason), ..outcome }),
             Beginning::Late(reason) => {
@@ -92,6 +100,19 @@ impl Collector {
                 Ok(outcome)
             }
         }
+    }
+
+    /// A hole is a unit of its own: it stays, however often the log is read on, until the log is read anew.
+    async fn note_hole(&self, target: &Target, reason: Option<String>, is_anew: bool) -> anyhow::Result<()> {
+        let [pod, container, instance] = target.path();
+        let path = [pod.as_str(), &container, &hole_of(&instance)];
+        let outcome = match reason {
+            Some(reason) => Outcome::new(State::Truncated, reason),
+            None if is_anew && self.writer.state(Source::Logs.name(), &path).is_some() => Outcome::complete(),
+            None => return Ok(()),
+        };
+        let unit = self.writer.unit(Source::Logs.name(), format!("{}: lines in between", target.object()), &path);
+        unit.finish(outcome).await
     }
 
     async fn finish_unopened(&self, unit: Unit, problem: &Problem) -> anyhow::Result<Done> {
@@ -114,18 +135,35 @@ impl Collector {
         Ok(done)
     }
 
-    /// The UID of the pod that has taken the name of a target's pod since it was listed. Pods whose controllers give each a name of its
-    /// own cannot be replaced so.
-    async fn replaced_by(&self, target: &Target) -> Option<String> {
-        let pod = &target.pod;
-        if !pod.has_reusable_name() {
-            return None;
+    /// Says that what was read as an instance's log may be that of the one after it, which began at `next`. Rows that certainly are go: they
+    /// stand there under its own number.
+    pub(super) async fn doubt_log(
+        &self,
+        target: &Target,
+        reason: String,
+        next: Option<Timestamp>,
+    ) -> anyhow::Result<()> {
+        let path = target.path();
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let mut coverage = self.writer.coverage(Source::Logs.name(), &path).unwrap_or_default();
+        let mut unit = self.writer.unit(Source::Logs.name(), target.object(), &path);
+        unit.continue_part(LOG_TABLE, &mut |_| {})?;
+        if coverage.first.zip(next).is_some_and(|(first, next)| first >= next) {
+            unit.restart()?;
+            unit.append(LOG_TABLE, &[], 0)?;
+            coverage = Coverage { started: coverage.started, ..Coverage::default() };
         }
-        let path = format!("/api/v1/namespaces/{}/pods/{}", pod.namespace, pod.name);
-        let now = self.cluster.object(&path).await.ok()?;
-        let uid = now.pointer("/metadata/uid").and_then(serde_json::Value::as_str)?;
-        (uid != pod.uid).then(|| uid.to_owned())
+        let outcome = match unit.all_rows() {
+            0 => Outcome::new(State::Failed, format!("{reason}; nothing was kept of it")),
+            _ => Outcome::new(State::Truncated, reason),
+        };
+        unit.finish(outcome.with_coverage(coverage)).await
     }
+}
+
+/// The place of what is missing inside of an instance's log.
+pub(super) fn hole_of(instance: &str) -> String {
+    format!("{instance}_hole")
 }
 
 struct Reading<'a> {
@@ -133,7 +171,13 @@ struct Reading<'a> {
     target: &'a Target,
     unit: Unit,
     seen: Seen,
+    /// Bytes that were received before.
+    earlier: u64,
     bytes: u64,
+    /// Why lines inside of the log may be missing, where that is so.
+    hole: Option<String>,
+    /// Whether what was kept was thrown away.
+    is_anew: bool,
 }
 
 impl Reading<'_> {
@@ -141,8 +185,9 @@ impl Reading<'_> {
     async fn read_on(&mut self, mut overlap: Option<Overlap>) -> anyhow::Result<Result<Ending, Problem>> {
         let stop = &self.collector.stop;
         for reconnects in 0.. {
-            let window = self.collector.writer.run().window;
-            let since = overlap.as_ref().and_then(Overlap::last).or(window.since);
+            let kept = overlap.take().unwrap_or_default();
+            let last = kept.last();
+            let since = last.or(self.collector.writer.run().window.since);
             let request = self.target.log_request(since, self.left());
             let opened = tokio::select! {
                 opened = self.collector.cluster.log(&request) => opened,
@@ -154,10 +199,19 @@ impl Reading<'_> {
                 Err(problem) => return Ok(Err(problem)),
             };
             let metadata = self.target.log_metadata(self.collector.settings.log_metadata);
-            let known = overlap.take().map(Overlap::into_known);
+            self.seen = self.seen.and(Seen { first: kept.first(), last, ..Seen::default() });
+            let (window, back) = (self.window(&kept), kept.went_back());
+            let known = last.map(|_| kept.into_known());
             let mut renderer = LineRenderer::new(&metadata, self.collector.writer.envelope(), window, known);
             let before = self.bytes;
             let ending = self.read(stream, &mut renderer).await?;
+            let is_apart = renderer.has_met_none() && (renderer.seen().rows > 0 || matches!(ending, Ending::Whole));
+            if is_apart && self.target.previous {
+                // The file of an instance that has ended changes no more: what was kept was read of another instance.
+                self.begin_anew()?;
+                continue;
+            }
+            self.note_hole(last, back, renderer.seen().first.filter(|_| is_apart), is_apart);
             self.seen = self.seen.and(renderer.seen());
             if !matches!(ending, Ending::Broken(_)) || reconnects == RECONNECTS || self.bytes == before {
                 return Ok(Ok(ending));
@@ -167,6 +221,47 @@ impl Reading<'_> {
             overlap = Some(kept);
         }
         Ok(Ok(Ending::Stopped))
+    }
+
+    /// Throws away what was kept; the log is read from its beginning.
+    fn begin_anew(&mut self) -> anyhow::Result<()> {
+        self.unit.restart()?;
+        // A part without rows takes the place of the one that the journal knows.
+        self.unit.append(LOG_TABLE, &[], 0)?;
+        (self.seen, self.earlier, self.bytes, self.hole) = (Seen::default(), 0, 0, None);
+        self.is_anew = true;
+        Ok(())
+    }
+
+    /// What is asked for and not kept yet.
+    fn window(&self, kept: &Overlap) -> Window {
+        let window = self.collector.writer.run().window;
+        let after = kept.kept_until().and_then(|until| until.checked_add(SignedDuration::from_nanos(1)).ok());
+        Window { since: window.since.max(after), ..window }
+    }
+
+    /// Notes where lines may be missing after the last that was kept before: the node's clock had gone `back`, or what came, from `first`
+    /// on, stands `apart` from what was kept.
+    fn note_hole(
+        &mut self,
+        last: Option<Timestamp>,
+        back: Option<SignedDuration>,
+        first: Option<Timestamp>,
+        is_apart: bool,
+    ) {
+        let Some(last) = last else { return };
+        if let Some(back) = back {
+            self.hole = Some(format!(
+                "reading was cut off at {last} after the node's clock had gone back by {} s: lines that followed may be missing",
+                back.as_secs()
+            ));
+        } else if is_apart {
+            let until = first.map_or_else(|| "the end".to_owned(), |first| first.to_string());
+            self.hole = Some(format!(
+                "the log was rotated when reading was cut off: lines between {last} and {until} may be missing; a rotated file on the node \
+                 may have them"
+            ));
+        }
     }
 
     /// Bytes that may still be read.
@@ -243,7 +338,7 @@ impl Reading<'_> {
             first: self.seen.first,
             last: self.seen.last,
             started: self.target.started_at,
-            bytes: Some(self.bytes),
+            bytes: Some(self.earlier + self.bytes),
             resource_version: None,
         }))
     }
