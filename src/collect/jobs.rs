@@ -85,13 +85,14 @@ impl Collector {
             page = asked => page,
             () = self.stop.cancelled() => return None,
         };
-        let targets = |item: &Box<RawValue>| {
+        let targets = |item: &RawValue| {
+            // An object that is no pod is the gap of the list that came first.
             let pod = serde_json::from_str(item.get()).ok()?;
             Some(targets::of_pod(&pod, self.writer.run().started))
         };
         Some(page.map(|page| {
             let next = Some(page.metadata.next).filter(|next| !next.is_empty());
-            (page.items.iter().filter_map(targets).flatten().collect(), next)
+            (page.items.iter().filter_map(|item| targets(item)).flatten().collect(), next)
         }))
     }
 
