@@ -66,6 +66,19 @@ pub(super) fn place(target: &Target) -> Place {
     [target.pod.namespace.clone(), target.pod.name.clone(), target.container.clone()]
 }
 
+/// Targets, container by container.
+pub(super) fn by_container(targets: Vec<Target>) -> Vec<Vec<Target>> {
+    let mut containers: Vec<Vec<Target>> = Vec::new();
+    for target in targets {
+        let is_next = |last: &Target| last.pod.uid == target.pod.uid && last.container == target.container;
+        match containers.last_mut() {
+            Some(shown) if shown.last().is_some_and(is_next) => shown.push(target),
+            _ => containers.push(vec![target]),
+        }
+    }
+    containers
+}
+
 impl Instances {
     /// Takes what the cluster shows of one container: its current instance, and the one before it where the status knows it. Targets
     /// without an id are no instances yet. Returns what is to be done.

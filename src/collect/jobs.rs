@@ -9,14 +9,16 @@ use serde_json::value::RawValue;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    Collector, coverage,
-    instances::{Doubt, Instances, Place, Stage, Step, place},
+    Collector,
+    instances::{Instances, Place, Stage, Step, by_container, place},
+    job::{Job, Key, Rank},
+    late::{Late, is_doubtful, lost},
     lists::{self, Scope},
-    logs::{Done, hole_of},
+    logs::Done,
     outcome,
     schedule::Schedule,
     scope::WHOLE_CLUSTER,
-    targets::{self, Target, Urgency},
+    targets::{self, Target},
 };
 use crate::{
     bundle::{Outcome, State},
@@ -33,22 +35,6 @@ const MOST_SILENCES: u32 = 8;
 
 /// How often the pods are looked at again at most: a container that crashes all the time brings something new each time.
 const LOOKS: u32 = 3;
-
-/// Something to read of a container.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Job {
-    source: Source,
-    target: Arc<Target>,
-}
-
-/// The order of reading: logs of what is dying and of what has just begun, histories, the other logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    DyingLog,
-    YoungLog,
-    History,
-    Log,
-}
 
 impl Collector {
     /// Lists the pods. Returns what there is to read of them, and the scopes that were read.
@@ -96,16 +82,21 @@ impl Collector {
         }))
     }
 
-    /// Says that nobody knows what became of the containers while their logs were read.
-    async fn note_look(&self, scope: &Scope, problem: &Problem) -> anyhow::Result<()> {
+    /// Says that nobody knows what became of the containers while their logs were read; or, without a problem, takes that back.
+    async fn note_look(&self, scope: &Scope, problem: Option<&Problem>) -> anyhow::Result<()> {
         let scope = scope.namespace.as_deref().unwrap_or(WHOLE_CLUSTER);
-        let unit = self.writer.unit(
-            Source::Logs.name(),
-            format!("pods after their logs were read, {scope}"),
-            &["_after", scope],
-        );
-        let reason = format!("whether containers were restarted while their logs were read is not known: {problem}");
-        unit.finish(Outcome { reason: Some(reason), ..outcome::of_problem(problem)? }).await
+        let path = ["_after", scope];
+        let outcome = match problem {
+            Some(problem) => {
+                let reason =
+                    format!("whether containers were restarted while their logs were read is not known: {problem}");
+                Outcome { reason: Some(reason), ..outcome::of_problem(problem)? }
+            }
+            None if self.writer.state(Source::Logs.name(), &path).is_some_and(State::is_gap) => Outcome::complete(),
+            None => return Ok(()),
+        };
+        let object = format!("pods after their logs were read, {scope}");
+        self.writer.unit(Source::Logs.name(), object, &path).finish(outcome).await
     }
 }
 
@@ -147,8 +138,6 @@ pub(super) async fn run(
     Ok(Late { collector: Arc::clone(collector), instances: reading.instances, found: reading.found })
 }
 
-/// A source and the place of an instance.
-type Key = (Source, [String; 3]);
 /// A source and a container of a pod with its UID.
 type OfContainer = (Source, String, String);
 
@@ -256,6 +245,12 @@ impl<'a> Reading<'a> {
                 }
                 Step::Instead(target) | Step::Hurry(target) => {
                     let job = Job { source: Source::Logs, target };
+                    // What was put off to the end may be gone by then.
+                    if let Some(at) = self.again.iter().position(|other| other.key() == job.key()) {
+                        self.again.swap_remove(at);
+                        self.schedule(job);
+                        continue;
+                    }
                     self.schedule.hurry(job.node(), |waiting| waiting.key() == job.key(), Rank::DyingLog);
                 }
                 Step::Lost(target, reason) => lost(self.collector, &target, reason).await?,
@@ -276,7 +271,7 @@ impl<'a> Reading<'a> {
 
     /// Looks at the pods once more: whether containers were restarted, or began, while logs were read. What that brings is read.
     async fn look(&mut self, scopes: &[Scope]) -> anyhow::Result<()> {
-        if !self.collector.wants(Source::Logs) {
+        if !self.collector.wants(Source::Logs) && self.not_begun.is_empty() {
             return Ok(());
         }
         for _ in 0..LOOKS {
@@ -300,11 +295,12 @@ impl<'a> Reading<'a> {
                         next = more;
                     }
                     Some(Err(problem)) => {
-                        self.collector.note_look(scope, &problem).await?;
+                        self.collector.note_look(scope, Some(&problem)).await?;
                         return Ok(false);
                     }
                 }
                 if next.is_none() {
+                    self.collector.note_look(scope, None).await?;
                     break;
                 }
             }
@@ -445,160 +441,5 @@ impl<'a> Reading<'a> {
             job.end(self.collector, reason).await?;
         }
         Ok(())
-    }
-}
-
-/// Targets, container by container.
-fn by_container(targets: Vec<Target>) -> Vec<Vec<Target>> {
-    let mut containers: Vec<Vec<Target>> = Vec::new();
-    for target in targets {
-        let is_next = |last: &Target| last.pod.uid == target.pod.uid && last.container == target.container;
-        match containers.last_mut() {
-            Some(shown) if shown.last().is_some_and(is_next) => shown.push(target),
-            _ => containers.push(vec![target]),
-        }
-    }
-    containers
-}
-
-/// Whether what was read may be that of the instance after it.
-fn is_doubtful(collector: &Collector, target: &Target, doubt: &Doubt) -> bool {
-    let [pod, container, instance] = target.path();
-    let coverage = collector.writer.coverage(Source::Logs.name(), &[&pod, &container, &instance]);
-    let hole = collector.writer.state(Source::Logs.name(), &[&pod, &container, &hole_of(&instance)]);
-    hole.is_some_and(State::is_gap) || coverage::may_be_of_next(coverage.as_ref(), doubt.next)
-}
-
-/// Ends the log of an instance that cannot be had any more. What was read of it stays.
-async fn lost(collector: &Collector, target: &Arc<Target>, reason: String) -> anyhow::Result<()> {
-    let job = Job { source: Source::Logs, target: Arc::clone(target) };
-    match job.was_tried(collector) {
-        true => collector.doubt_log(target, reason, None).await,
-        false => job.end(collector, reason).await,
-    }
-}
-
-/// What is told of containers when nothing is read any more, until the watches have ended.
-pub(super) struct Late {
-    collector: Arc<Collector>,
-    instances: Instances,
-    found: mpsc::Receiver<Vec<Target>>,
-}
-
-impl Late {
-    /// Notes what is not read.
-    ///
-    /// # Errors
-    /// The bundle cannot be written.
-    pub(super) async fn note(mut self) -> anyhow::Result<()> {
-        while let Some(targets) = self.found.recv().await {
-            for shown in by_container(targets) {
-                let histories = shown.iter().filter(|target| target.container_id.is_some()).cloned();
-                for target in histories.map(Arc::new).collect::<Vec<_>>() {
-                    let job = Job { source: Source::History, target };
-                    if job.is_wanted(&self.collector)
-                        && (!job.was_tried(&self.collector) || job.had_not_begun(&self.collector))
-                    {
-                        job.end(&self.collector, LATE.to_owned()).await?;
-                    }
-                }
-                if self.collector.wants(Source::Logs) {
-                    for step in self.instances.see(shown) {
-                        self.note_step(step).await?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn note_step(&self, step: Step) -> anyhow::Result<()> {
-        match step {
-            Step::Read(target) => {
-                let job = Job { source: Source::Logs, target };
-                if job.is_done(&self.collector) { Ok(()) } else { job.end(&self.collector, LATE.to_owned()).await }
-            }
-            Step::Lost(target, reason) => lost(&self.collector, &target, reason).await,
-            Step::Check(target, doubt) if is_doubtful(&self.collector, &target, &doubt) => {
-                self.collector.doubt_log(&target, doubt.reason, doubt.next).await
-            }
-            Step::Check(..) | Step::Instead(_) | Step::Hurry(_) => Ok(()),
-        }
-    }
-}
-
-/// Why what begins last is not read.
-const LATE: &str = "it began when the collection was about to end";
-
-impl Job {
-    /// Whether all that could be said of it is that it had not begun.
-    fn had_not_begun(&self, collector: &Collector) -> bool {
-        let path = self.target.path();
-        let state = collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str));
-        state == Some(State::Unsupported)
-    }
-
-    fn was_tried(&self, collector: &Collector) -> bool {
-        let path = self.target.path();
-        collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str)).is_some()
-    }
-
-    fn key(&self) -> Key {
-        (self.source, self.target.path())
-    }
-
-    fn is_done(&self, collector: &Collector) -> bool {
-        let path = self.target.path();
-        let state = collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str));
-        // What had not begun when an earlier attempt ended may have begun since.
-        let may_have_begun =
-            self.source == Source::Logs && state == Some(State::Unsupported) && self.target.container_id.is_some();
-        state.is_some_and(State::is_final) && !may_have_begun
-    }
-
-    fn is_wanted(&self, collector: &Collector) -> bool {
-        match self.source {
-            // The instance before is gone: nothing can be run in it.
-            Source::History => collector.wants(Source::History) && collector.settings.exec && !self.target.previous,
-            source => collector.wants(source),
-        }
-    }
-
-    fn node(&self) -> &str {
-        self.target.pod.node.as_deref().unwrap_or_default()
-    }
-
-    fn rank(&self) -> Rank {
-        match (self.source, self.target.urgency) {
-            (Source::History, _) => Rank::History,
-            (_, Urgency::Dying) => Rank::DyingLog,
-            (_, Urgency::Young) => Rank::YoungLog,
-            (_, Urgency::Steady) => Rank::Log,
-        }
-    }
-
-    async fn run(&self, collector: &Collector) -> anyhow::Result<Done> {
-        match self.source {
-            Source::History => {
-                let again = collector.read_history(&self.target).await?;
-                Ok(if again { Done::TryAgain } else { Done::Ended })
-            }
-            _ => collector.read_log(&self.target).await,
-        }
-    }
-
-    /// A source that panics is a gap, not a lost run.
-    async fn note_defect(&self, collector: &Collector, error: &tokio::task::JoinError) -> anyhow::Result<()> {
-        self.end(collector, format!("a defect of this program ended it: {error}")).await
-    }
-
-    /// Ends the unit without having read anything.
-    async fn end(&self, collector: &Collector, reason: String) -> anyhow::Result<()> {
-        let path = self.target.path();
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        let unit = collector.writer.unit(self.source.name(), self.target.object(), &path);
-        let state = if collector.stop.is_cancelled() { State::Interrupted } else { State::Failed };
-        collector.progress.unit(self.source, 0, state);
-        unit.finish(Outcome::new(state, reason)).await
     }
 }

@@ -187,7 +187,11 @@ impl Reading<'_> {
         for reconnects in 0.. {
             let kept = overlap.take().unwrap_or_default();
             let last = kept.last();
+            self.seen = self.seen.and(Seen { first: kept.first(), last, ..Seen::default() });
             let since = last.or(self.collector.writer.run().window.since);
+            if self.left() == Some(0) {
+                return Ok(Ok(Ending::Limit));
+            }
             let request = self.target.log_request(since, self.left());
             let opened = tokio::select! {
                 opened = self.collector.cluster.log(&request) => opened,
@@ -199,7 +203,6 @@ impl Reading<'_> {
                 Err(problem) => return Ok(Err(problem)),
             };
             let metadata = self.target.log_metadata(self.collector.settings.log_metadata);
-            self.seen = self.seen.and(Seen { first: kept.first(), last, ..Seen::default() });
             let (window, back) = (self.window(&kept), kept.went_back());
             let known = last.map(|_| kept.into_known());
             let mut renderer = LineRenderer::new(&metadata, self.collector.writer.envelope(), window, known);
@@ -266,7 +269,7 @@ impl Reading<'_> {
 
     /// Bytes that may still be read.
     fn left(&self) -> Option<u64> {
-        self.collector.settings.max_bytes_per_container.map(|limit| limit.saturating_sub(self.bytes))
+        self.collector.settings.max_bytes_per_container.map(|limit| limit.saturating_sub(self.earlier + self.bytes))
     }
 
     async fn read(&mut self, mut stream: LogStream, renderer: &mut LineRenderer) -> anyhow::Result<Ending> {
@@ -323,8 +326,10 @@ impl Reading<'_> {
             Ending::Whole => Outcome::complete(),
             Ending::Stopped => Outcome::new(State::Interrupted, "stopped while it was read"),
             Ending::Limit => {
-                let reason =
-                    format!("the log is longer than --max-bytes-per-container; {} bytes were read", self.bytes);
+                let reason = format!(
+                    "the log is longer than --max-bytes-per-container; {} bytes were read",
+                    self.earlier + self.bytes
+                );
                 Outcome::new(State::Truncated, reason)
             }
             Ending::Excuse(words) => Outcome::new(State::Failed, words.clone()),

@@ -12,7 +12,9 @@ mod coverage;
 pub mod debug;
 mod history;
 mod instances;
+mod job;
 mod jobs;
+mod late;
 mod lists;
 mod logs;
 pub mod missing;
@@ -92,7 +94,13 @@ impl Collector {
             listed
         };
         let until = async { others_ended.await.unwrap_or_default() };
-        let read = jobs::run(&collector, targets, &scopes, receiver, until);
+        let read = async {
+            let read = jobs::run(&collector, targets, &scopes, receiver, until).await;
+            if read.is_err() {
+                collector.stop.cancel();
+            }
+            read
+        };
         let (read, listed) = tokio::join!(read, others);
         let (read, late) = match read {
             Ok(late) => (Ok(()), Some(late)),
