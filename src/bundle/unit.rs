@@ -307,6 +307,36 @@ impl Unit {
         Ok(())
     }
 
+    /// Takes out of a table those parts of earlier tries of which any row `is_other`: is of another thing. Their rows stay in the bundle as
+    /// lines of a kind.
+    pub fn withdraw(
+        &mut self,
+        table: &'static Table,
+        kind: &'static str,
+        is_other: &dyn Fn(&[u8]) -> bool,
+    ) -> anyhow::Result<()> {
+        let writer = self.writer.clone();
+        for part in self.kept_parts(Label::Table(table.name)) {
+            let mut has_any = false;
+            visit_lines(writer.dir(), &part, &mut |row| has_any |= is_other(row))?;
+            if !has_any {
+                continue;
+            }
+            let mut moved = Ok(());
+            visit_lines(writer.dir(), &part, &mut |row| {
+                if moved.is_ok() {
+                    moved = self.raw_line(kind, row.strip_suffix(b"\n").unwrap_or(row));
+                }
+            })?;
+            moved?;
+            let of_part = self.earlier.iter_mut().filter(|earlier| earlier.entry.path == part.path);
+            of_part.for_each(|earlier| earlier.is_replaced = true);
+        }
+        self.known = None;
+        // Rows, if only none, have to take the place of others.
+        self.append(table, &[], 0)
+    }
+
     /// Ends the unit and hands it to the journal.
     pub async fn finish(self, outcome: Outcome) -> anyhow::Result<()> {
         let all_rows = self.all_rows();

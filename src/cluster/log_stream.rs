@@ -36,6 +36,12 @@ pub struct LogRequest {
 }
 
 impl LogRequest {
+    /// The whole second from which on the server gives lines; none when it gives all.
+    pub fn served_from(&self) -> Option<Timestamp> {
+        let before = self.since?.checked_sub(SignedDuration::from_secs(1)).ok()?;
+        Timestamp::from_second(before.as_second()).ok()
+    }
+
     /// Path and query of the request (API reference, `read log of the specified Pod`).
     pub fn target(&self) -> String {
         let mut target = format!(
@@ -45,7 +51,7 @@ impl LogRequest {
         if self.previous {
             target.push_str("&previous=true");
         }
-        if let Some(since) = self.since.and_then(|since| since.checked_sub(SignedDuration::from_secs(1)).ok()) {
+        if let Some(since) = self.served_from() {
             target.push_str(&format!("&sinceTime={}", since.strftime("%Y-%m-%dT%H%%3A%M%%3A%SZ")));
         }
         if let Some(limit) = self.limit {

@@ -38,6 +38,8 @@ pub struct Call {
 
 const ONCE: &str = "once";
 const PAGES: &str = "once for each page of 500 objects";
+const POD_PAGES: &str =
+    "once for each page of 500 pods; once more, a few times at most, when their logs have been read";
 const WHERE_DENIED: &str = "in each namespace, only where the whole cluster is denied";
 const INSTANCES: &str = "once for each container instance that ever started";
 
@@ -109,6 +111,7 @@ fn targets(right: &Access, settings: &Settings, since: Option<Timestamp>) -> Vec
             let times = match right.resource {
                 NAMESPACES => "only where the whole cluster is denied",
                 NODES => ONCE,
+                resource if resource.plural == "pods" && settings.sources.contains(&Source::Logs) => POD_PAGES,
                 _ => PAGES,
             };
             let query = list::query(&selectors(right, settings), None);
@@ -127,10 +130,7 @@ fn targets(right: &Access, settings: &Settings, since: Option<Timestamp>) -> Vec
             targets.push(("GET", format!("{}/kube-system", right.resource.path(None)), ONCE));
         }
         ("", _) => {
-            let times = match right.level {
-                Level::DebugContainer => "before and after a debug container is added, and until it has started",
-                _ => "once for each log of a pod whose name another can take",
-            };
+            let times = "before and after a debug container is added, and until it has started";
             targets.extend(namespaces.iter().map(|namespace| ("GET", pod(namespace.as_deref()), times)));
         }
         ("log", _) => targets.extend(namespaces.iter().flat_map(|namespace| {
@@ -305,7 +305,6 @@ mod tests {
                 "GET /api/v1/namespaces/shop/pods?watch=true",
                 "GET /api/v1/namespaces/shop/pods/{pod}/log?container={container}&timestamps=true&sinceTime=2026-01-02T03%3A04%3A04Z",
                 "GET /api/v1/namespaces/shop/pods/{pod}/log?container={container}&timestamps=true&previous=true&sinceTime=2026-01-02T03%3A04%3A04Z",
-                "GET /api/v1/namespaces/shop/pods/{pod}",
                 "GET /api/v1/namespaces/kube-system",
             ]
         );

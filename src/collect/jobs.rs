@@ -1,22 +1,29 @@
 //! What is read of containers, in the order of volatility, so many at once overall and so many on each node.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
+use serde_json::value::RawValue;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     Collector,
+    instances::{Instances, Place, Stage, Step, by_container, place},
+    job::{Job, Key, Rank},
+    late::{Late, is_doubtful, lost},
     lists::{self, Scope},
     logs::Done,
+    outcome,
     schedule::Schedule,
-    targets::{self, Target, Urgency},
+    scope::WHOLE_CLUSTER,
+    targets::{self, Target},
 };
 use crate::{
     bundle::{Outcome, State},
-    evidence::{Source, pods::Pods},
+    cluster::Problem,
+    evidence::{Source, pods::Pods, registry::PODS},
 };
 
 /// Requests for logs and histories under way at once.
@@ -26,21 +33,8 @@ const PER_NODE: usize = 32;
 /// A node that did not answer so many times in a row is left alone until the end.
 const MOST_SILENCES: u32 = 8;
 
-/// Something to read of a container.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Job {
-    source: Source,
-    target: Arc<Target>,
-}
-
-/// The order of reading: logs of what is dying and of what has just begun, histories, the other logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    DyingLog,
-    YoungLog,
-    History,
-    Log,
-}
+/// How often the pods are looked at again at most: a container that crashes all the time brings something new each time.
+const LOOKS: u32 = 3;
 
 impl Collector {
     /// Lists the pods. Returns what there is to read of them, and the scopes that were read.
@@ -63,29 +57,66 @@ impl Collector {
         let scopes = self.list_kind(&listing, visit).await?;
         Ok((found, scopes))
     }
+
+    /// A page of the pods as they are now: what there is to read of them, and the token of the next page. None when it was stopped.
+    async fn pods_now(
+        &self,
+        scope: &Scope,
+        next: Option<&str>,
+    ) -> Option<Result<(Vec<Target>, Option<String>), Problem>> {
+        let selectors = self.settings.pod_selectors();
+        let resource = PODS.resource();
+        let asked = self.cluster.page(&resource, scope.namespace.as_deref(), &selectors, next);
+        let page = tokio::select! {
+            page = asked => page,
+            () = self.stop.cancelled() => return None,
+        };
+        let targets = |item: &RawValue| {
+            // An object that is no pod is the gap of the list that came first.
+            let pod = serde_json::from_str(item.get()).ok()?;
+            Some(targets::of_pod(&pod, self.writer.run().started))
+        };
+        Some(page.map(|page| {
+            let next = Some(page.metadata.next).filter(|next| !next.is_empty());
+            (page.items.iter().filter_map(|item| targets(item)).flatten().collect(), next)
+        }))
+    }
+
+    /// Says that nobody knows what became of the containers while their logs were read; or, without a problem, takes that back.
+    async fn note_look(&self, scope: &Scope, problem: Option<&Problem>) -> anyhow::Result<()> {
+        let scope = scope.namespace.as_deref().unwrap_or(WHOLE_CLUSTER);
+        let path = ["_after", scope];
+        let outcome = match problem {
+            Some(problem) => {
+                let reason =
+                    format!("whether containers were restarted while their logs were read is not known: {problem}");
+                Outcome { reason: Some(reason), ..outcome::of_problem(problem)? }
+            }
+            None if self.writer.state(Source::Logs.name(), &path).is_some_and(State::is_gap) => Outcome::complete(),
+            None => return Ok(()),
+        };
+        let object = format!("pods after their logs were read, {scope}");
+        self.writer.unit(Source::Logs.name(), object, &path).finish(outcome).await
+    }
 }
 
-/// Reads of all targets what there is to read, those included that are `found` meanwhile, until `others` have ended, too; then once more
-/// what failed for a reason that may have passed.
+/// Reads of all targets what there is to read, those included that are `found` meanwhile, until `others` have ended, too; looks whether
+/// what was read is what it was taken for; then reads once more what failed for a reason that may have passed.
 ///
 /// # Errors
 /// The bundle cannot be written; the jobs under way were stopped.
 pub(super) async fn run(
     collector: &Arc<Collector>,
     targets: Vec<Target>,
+    scopes: &[Scope],
     found: mpsc::Receiver<Vec<Target>>,
     others: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Late> {
     let mut reading = Reading::new(collector, found);
-    reading.plan(targets);
+    reading.plan(targets).await?;
     reading.announce();
     reading.until(others).await?;
-    let not_begun = std::mem::take(&mut reading.not_begun);
-    for (key, job) in not_begun {
-        reading.planned.insert(key);
-        reading.schedule(job);
-    }
-    reading.until(std::future::ready(())).await?;
+    reading.look(scopes).await?;
     let mut again = std::mem::take(&mut reading.again);
     if collector.stop.is_cancelled() {
         // What was put off and never tried has to stand in the journal all the same.
@@ -97,12 +128,18 @@ pub(super) async fn run(
         reading.silences.clear();
         again.into_iter().for_each(|job| reading.schedule(job));
         reading.until(std::future::ready(())).await?;
+        reading.look(scopes).await?;
     }
-    Ok(())
+    // What has not begun by now says so.
+    for job in std::mem::take(&mut reading.not_begun).into_values() {
+        reading.schedule(job);
+    }
+    reading.until(std::future::ready(())).await?;
+    Ok(Late { collector: Arc::clone(collector), instances: reading.instances, found: reading.found })
 }
 
-/// A source and the place of an instance.
-type Key = (Source, [String; 3]);
+/// A source and a container of a pod with its UID.
+type OfContainer = (Source, String, String);
 
 /// The reading under way.
 struct Reading<'a> {
@@ -111,10 +148,16 @@ struct Reading<'a> {
     running: JoinSet<anyhow::Result<Done>>,
     /// What runs, by its task, with its node.
     names: HashMap<tokio::task::Id, (String, Job)>,
-    /// Units that were planned: each is read once, however often its pod is seen.
-    planned: HashSet<Key>,
+    /// What is known of the instances whose logs are read.
+    instances: Instances,
+    /// Logs that wait for another log of their container: a container's logs are read one after another.
+    held: HashMap<Place, Vec<Job>>,
+    /// Histories that were planned: each is read once, however often its pod is seen.
+    histories: HashSet<Key>,
+    /// The instance of each container in which a shell would be started now.
+    current: HashMap<Place, Key>,
     /// What has not begun: it may yet, and is read then; else it ends as what could not be read.
-    not_begun: BTreeMap<Key, Job>,
+    not_begun: BTreeMap<OfContainer, Job>,
     found: mpsc::Receiver<Vec<Target>>,
     /// What is worth another try.
     again: Vec<Job>,
@@ -131,7 +174,10 @@ impl<'a> Reading<'a> {
             schedule: Schedule::new(OVERALL, PER_NODE),
             running: JoinSet::new(),
             names: HashMap::new(),
-            planned: HashSet::new(),
+            instances: Instances::default(),
+            held: HashMap::new(),
+            histories: HashSet::new(),
+            current: HashMap::new(),
             not_begun: BTreeMap::new(),
             found,
             again: Vec::new(),
@@ -141,36 +187,125 @@ impl<'a> Reading<'a> {
     }
 
     /// Adds what there is to read of targets. What an earlier attempt finished is left out; what waits already may become more urgent.
-    fn plan(&mut self, targets: Vec<Target>) {
-        for target in targets.into_iter().map(Arc::new) {
-            for source in [Source::Logs, Source::History] {
-                let job = Job { source, target: Arc::clone(&target) };
-                if !job.is_wanted(self.collector) || job.is_done(self.collector) {
-                    continue;
-                }
-                self.plan_job(job);
+    async fn plan(&mut self, targets: Vec<Target>) -> anyhow::Result<()> {
+        for shown in by_container(targets) {
+            for target in &shown {
+                self.plan_history(target);
+                self.note_begun(target);
+            }
+            if self.collector.wants(Source::Logs) {
+                let steps = self.instances.see(shown);
+                self.take(steps).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a container that has not begun, or that one has.
+    fn note_begun(&mut self, target: &Target) {
+        let of_container = |source| (source, target.pod.uid.clone(), target.container.clone());
+        let sources = [Source::Logs, Source::History];
+        if target.container_id.is_some() {
+            return sources.into_iter().for_each(|source| drop(self.not_begun.remove(&of_container(source))));
+        }
+        let target = Arc::new(target.clone());
+        for job in sources.map(|source| Job { source, target: Arc::clone(&target) }) {
+            let (is_wanted, source) = (job.is_wanted(self.collector) && !job.is_done(self.collector), job.source);
+            if is_wanted && self.not_begun.insert(of_container(source), job).is_none() {
+                self.collector.progress.expected(source);
             }
         }
     }
 
-    fn plan_job(&mut self, job: Job) {
-        let key = job.key();
-        if self.planned.contains(&key) {
-            if job.rank() == Rank::DyingLog {
-                self.schedule.hurry(job.node(), |waiting| waiting.key() == key, Rank::DyingLog);
-            }
-        } else if job.target.container_id.is_none() {
-            let source = job.source;
-            if self.not_begun.insert(key, job).is_none() {
-                self.collector.progress.expected(source);
-            }
-        } else {
-            if self.not_begun.remove(&key).is_none() {
-                self.collector.progress.expected(job.source);
-            }
-            self.planned.insert(key);
+    fn plan_history(&mut self, target: &Target) {
+        let job = Job { source: Source::History, target: Arc::new(target.clone()) };
+        if target.container_id.is_none() || !job.is_wanted(self.collector) || !self.histories.insert(job.key()) {
+            return;
+        }
+        self.current.insert(place(target), job.key());
+        if !job.is_done(self.collector) {
+            self.collector.progress.expected(job.source);
             self.schedule(job);
         }
+    }
+
+    /// Does what is to be done about instances.
+    async fn take(&mut self, steps: Vec<Step>) -> anyhow::Result<()> {
+        let mut steps = VecDeque::from(steps);
+        while let Some(step) = steps.pop_front() {
+            match step {
+                Step::Read(target) => {
+                    let job = Job { source: Source::Logs, target };
+                    if job.is_done(self.collector) {
+                        steps.extend(self.instances.is_at(&job.target, Stage::Ended));
+                    } else {
+                        self.collector.progress.expected(job.source);
+                        self.schedule(job);
+                    }
+                }
+                Step::Instead(target) | Step::Hurry(target) => {
+                    let job = Job { source: Source::Logs, target };
+                    // What was put off to the end may be gone by then.
+                    if let Some(at) = self.again.iter().position(|other| other.key() == job.key()) {
+                        self.again.swap_remove(at);
+                        self.schedule(job);
+                        continue;
+                    }
+                    self.schedule.hurry(job.node(), |waiting| waiting.key() == job.key(), Rank::DyingLog);
+                }
+                Step::Lost(target, reason) => lost(self.collector, &target, reason).await?,
+                Step::Check(target, doubt) if is_doubtful(self.collector, &target, &doubt) => {
+                    if doubt.can_be_had {
+                        steps.extend(self.instances.is_at(&target, Stage::Waiting));
+                        self.collector.progress.expected(Source::Logs);
+                        self.schedule(Job { source: Source::Logs, target });
+                    } else {
+                        self.collector.doubt_log(&target, doubt.reason, doubt.next).await?;
+                    }
+                }
+                Step::Check(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the pods once more: whether containers were restarted, or began, while logs were read. What that brings is read.
+    async fn look(&mut self, scopes: &[Scope]) -> anyhow::Result<()> {
+        if !self.collector.wants(Source::Logs) && self.not_begun.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..LOOKS {
+            if !self.look_once(scopes).await? || self.schedule.is_idle() {
+                break;
+            }
+            self.until(std::future::ready(())).await?;
+        }
+        Ok(())
+    }
+
+    /// False when there is no point in looking again.
+    async fn look_once(&mut self, scopes: &[Scope]) -> anyhow::Result<bool> {
+        for scope in scopes {
+            let mut next = None;
+            loop {
+                match self.collector.pods_now(scope, next.as_deref()).await {
+                    None => return Ok(false),
+                    Some(Ok((targets, more))) => {
+                        self.plan(targets).await?;
+                        next = more;
+                    }
+                    Some(Err(problem)) => {
+                        self.collector.note_look(scope, Some(&problem)).await?;
+                        return Ok(false);
+                    }
+                }
+                if next.is_none() {
+                    self.collector.note_look(scope, None).await?;
+                    break;
+                }
+            }
+        }
+        Ok(true)
     }
 
     fn schedule(&mut self, job: Job) {
@@ -192,9 +327,9 @@ impl<'a> Reading<'a> {
         loop {
             // What a watch found last is planned before the end is judged.
             while let Ok(targets) = self.found.try_recv() {
-                self.plan(targets);
+                self.plan(targets).await?;
             }
-            self.start();
+            self.start().await?;
             if others_ended && self.schedule.is_idle() {
                 return broken.map_or(Ok(()), Err);
             }
@@ -205,19 +340,51 @@ impl<'a> Reading<'a> {
                         broken.get_or_insert(error);
                     }
                 }
-                Some(targets) = self.found.recv() => self.plan(targets),
+                Some(targets) = self.found.recv() => self.plan(targets).await?,
                 () = &mut others, if !others_ended => others_ended = true,
             }
         }
     }
 
     /// Starts as many jobs as there is room for.
-    fn start(&mut self) {
+    async fn start(&mut self) -> anyhow::Result<()> {
         while let Some((node, job)) = self.schedule.next() {
+            let Some(job) = self.ready(job).await? else {
+                self.schedule.ended(&node);
+                continue;
+            };
             let (collector, work) = (Arc::clone(self.collector), job.clone());
             let handle = self.running.spawn(async move { work.run(&collector).await });
             self.names.insert(handle.id(), (node, job));
         }
+        Ok(())
+    }
+
+    /// A job as it can be done now; none when it waits for another, or there is nothing to be done any more.
+    async fn ready(&mut self, mut job: Job) -> anyhow::Result<Option<Job>> {
+        let place = place(&job.target);
+        if job.target.container_id.is_none() {
+            return Ok(Some(job));
+        }
+        if job.source == Source::History {
+            if self.current.get(&place).is_none_or(|current| *current == job.key()) {
+                return Ok(Some(job));
+            }
+            if !job.was_tried(self.collector) {
+                let reason =
+                    "the container was restarted, or its pod replaced, before its history was read: it is gone with it";
+                job.end(self.collector, reason.to_owned()).await?;
+            }
+            return Ok(None);
+        }
+        let Some(target) = self.instances.now(&job.target) else { return Ok(None) };
+        job.target = target;
+        if self.instances.is_busy(&place) {
+            self.held.entry(place).or_default().push(job);
+            return Ok(None);
+        }
+        self.instances.is_at(&job.target, Stage::Running);
+        Ok(Some(job))
     }
 
     async fn ended(
@@ -239,8 +406,18 @@ impl<'a> Reading<'a> {
             Ok((_, Err(error))) => return Err(error),
             Err(error) => job.note_defect(self.collector, &error).await?,
         }
+        let target = Arc::clone(&job.target);
+        let is_log = job.source == Source::Logs;
         if done != Done::Ended {
             self.again.push(job);
+        }
+        if is_log {
+            let stage = if done == Done::Ended { Stage::Ended } else { Stage::Waiting };
+            let steps = self.instances.is_at(&target, stage);
+            for job in self.held.remove(&place(&target)).unwrap_or_default() {
+                self.schedule(job);
+            }
+            self.take(steps).await?;
         }
         Ok(())
     }
@@ -264,71 +441,5 @@ impl<'a> Reading<'a> {
             job.end(self.collector, reason).await?;
         }
         Ok(())
-    }
-}
-
-impl Job {
-    fn was_tried(&self, collector: &Collector) -> bool {
-        let path = self.target.path();
-        collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str)).is_some()
-    }
-
-    fn key(&self) -> Key {
-        (self.source, self.target.path())
-    }
-
-    fn is_done(&self, collector: &Collector) -> bool {
-        let path = self.target.path();
-        let state = collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str));
-        // What had not begun when an earlier attempt ended may have begun since.
-        let may_have_begun =
-            self.source == Source::Logs && state == Some(State::Unsupported) && self.target.container_id.is_some();
-        let lacks_files = self.source == Source::Logs && collector.has_node_logs_left(&self.target);
-        state.is_some_and(State::is_final) && !may_have_begun && !lacks_files
-    }
-
-    fn is_wanted(&self, collector: &Collector) -> bool {
-        match self.source {
-            // The instance before is gone: nothing can be run in it.
-            Source::History => collector.wants(Source::History) && collector.settings.exec && !self.target.previous,
-            source => collector.wants(source),
-        }
-    }
-
-    fn node(&self) -> &str {
-        self.target.pod.node.as_deref().unwrap_or_default()
-    }
-
-    fn rank(&self) -> Rank {
-        match (self.source, self.target.urgency) {
-            (Source::History, _) => Rank::History,
-            (_, Urgency::Dying) => Rank::DyingLog,
-            (_, Urgency::Young) => Rank::YoungLog,
-            (_, Urgency::Steady) => Rank::Log,
-        }
-    }
-
-    async fn run(&self, collector: &Collector) -> anyhow::Result<Done> {
-        match self.source {
-            Source::History => {
-                let again = collector.read_history(&self.target).await?;
-                Ok(if again { Done::TryAgain } else { Done::Ended })
-            }
-            _ => collector.read_log(&self.target).await,
-        }
-    }
-
-    /// A source that panics is a gap, not a lost run.
-    async fn note_defect(&self, collector: &Collector, error: &tokio::task::JoinError) -> anyhow::Result<()> {
-        self.end(collector, format!("a defect of this program ended it: {error}")).await
-    }
-
-    /// Ends the unit without having read anything.
-    async fn end(&self, collector: &Collector, reason: String) -> anyhow::Result<()> {
-        let unit = match self.source {
-            Source::History => collector.history_unit(&self.target),
-            _ => collector.log_unit(&self.target),
-        };
-        unit.finish(Outcome::new(State::Failed, reason)).await
     }
 }

@@ -1,6 +1,6 @@
 //! One container instance's log: from the server's bytes to rows in a part, in memory that does not grow with the log.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Collector,
@@ -12,7 +12,7 @@ use super::{
     targets::Target,
 };
 use crate::{
-    bundle::{Coverage, Outcome, State, Unit},
+    bundle::{Coverage, Outcome, State, Unit, Window},
     cluster::{Problem, ProblemKind, log_stream::LogStream},
     evidence::{
         Source,
@@ -24,6 +24,9 @@ use crate::{
 const HEAD: usize = 4 * 1024;
 /// How often a stream that breaks is gone on with at once; after that it is tried again at the end of the collection.
 const RECONNECTS: u32 = 3;
+
+/// The kind of raw objects that rows become which turned out to be of another instance.
+const WITHDRAWN: &str = "withdrawn_logs";
 
 /// What came of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +61,8 @@ impl Collector {
             return self.read_missing_node_logs(target, &unit, state).await;
         }
         let mut overlap = Overlap::default();
-        let mut first = None;
-        let mut goes_on = unit.kept(LOG_TABLE, &mut |row| {
-            overlap.add(row);
-            first = first.or_else(|| time_of(row));
-        })?;
+        let mut goes_on = unit.kept(LOG_TABLE, &mut |row| overlap.add(row))?;
+        let kept = (overlap.first(), overlap.last());
         if self.settings.node_logs {
             // What could not be had from the log endpoint before was read from the node.
             let file = self.node_log_unit(target, &LogFile::current(target.restart_count));
@@ -75,18 +75,26 @@ impl Collector {
         if let Some(reason) = target.without_log() {
             return self.finish_log(unit, Outcome::new(State::Unsupported, reason), Done::Ended).await;
         }
-        let mut reading = Reading { collector: self, target, unit, seen: Seen::default(), bytes: 0, first };
+        let path = target.path();
+        let before = self.writer.coverage(Source::Logs.name(), &path.each_ref().map(String::as_str));
+        let earlier = before.filter(|_| goes_on).and_then(|coverage| coverage.bytes).unwrap_or_default();
+        let mut reading = Reading {
+            collector: self,
+            target,
+            unit,
+            kept,
+            seen: Seen::default(),
+            earlier,
+            bytes: 0,
+            hole: None,
+            is_anew: false,
+        };
         let ending = match reading.read_on(goes_on.then_some(overlap)).await? {
             Ok(ending) => ending,
             Err(problem) => return self.finish_unopened(target, reading.unit, &problem).await,
         };
         let mut outcome = reading.outcome(&ending)?;
-        if matches!(ending, Ending::Whole)
-            && let Some(now) = self.replaced_by(target).await
-        {
-            let reason = format!("the pod was replaced while its log was read: rows may be those of the pod {now}");
-            outcome = Outcome { state: State::Truncated, reason: Some(reason), ..outcome };
-        }
+        self.note_hole(target, reading.hole.take(), reading.is_anew).await?;
         if self.settings.node_logs {
             let before = reading.unit.kept_files(LOG_TABLE);
             let served = Served { outcome: outcome.clone(), from: reading.seen.first, before };
@@ -123,7 +131,7 @@ impl Collector {
 
     /// Says where a log may lack its beginning, or does.
     async fn judge_beginning(&self, target: &Target, outcome: Outcome) -> anyhow::Result<Outcome> {
-        match coverage::beginning(&outcome.coverage, self.writer.run().window) {
+        match coverage::beginning(&outcome.coverage, self.writer.run().window, Timestamp::now()) {
             Beginning::Whole => Ok(outcome),
             Beginning::Rotated(reason) => Ok(Outcome { state: State::Truncated, reason: Some(reason), ..outcome }),
             Beginning::Late(reason) => {
@@ -132,6 +140,19 @@ impl Collector {
                 Ok(outcome)
             }
         }
+    }
+
+    /// A hole is a unit of its own: it stays, however often the log is read on, until the log is read anew.
+    async fn note_hole(&self, target: &Target, reason: Option<String>, is_anew: bool) -> anyhow::Result<()> {
+        let [pod, container, instance] = target.path();
+        let path = [pod.as_str(), &container, &hole_of(&instance)];
+        let outcome = match reason {
+            Some(reason) => Outcome::new(State::Truncated, reason),
+            None if is_anew && self.writer.state(Source::Logs.name(), &path).is_some() => Outcome::complete(),
+            None => return Ok(()),
+        };
+        let unit = self.writer.unit(Source::Logs.name(), format!("{}: lines in between", target.object()), &path);
+        unit.finish(outcome).await
     }
 
     async fn finish_unopened(&self, target: &Target, unit: Unit, problem: &Problem) -> anyhow::Result<Done> {
@@ -159,28 +180,56 @@ impl Collector {
         Ok(done)
     }
 
-    /// The UID of the pod that has taken the name of a target's pod since it was listed. Pods whose controllers give each a name of its
-    /// own cannot be replaced so.
-    async fn replaced_by(&self, target: &Target) -> Option<String> {
-        let pod = &target.pod;
-        if !pod.has_reusable_name() {
-            return None;
+    /// Says that what was read as an instance's log may be that of the one after it, which began at `next`. Rows that certainly are
+    /// leave the table: they stand there under their own number.
+    pub(super) async fn doubt_log(
+        &self,
+        target: &Target,
+        reason: String,
+        next: Option<Timestamp>,
+    ) -> anyhow::Result<()> {
+        let path = target.path();
+        let coverage = self.writer.coverage(Source::Logs.name(), &path.each_ref().map(String::as_str));
+        let mut coverage = coverage.unwrap_or_default();
+        let mut unit = self.log_unit(target);
+        let mut outcome = Outcome::new(State::Truncated, reason);
+        if coverage.first.zip(next).is_some_and(|(first, next)| first >= next) {
+            unit.withdraw(LOG_TABLE, WITHDRAWN, &|_| true)?;
+            coverage = Coverage { started: coverage.started, ..Coverage::default() };
+            outcome = gone(outcome, "what was read is in raw/withdrawn_logs only");
+        } else if unit.all_rows() == 0 {
+            outcome = gone(outcome, "nothing was kept of it");
         }
-        let path = format!("/api/v1/namespaces/{}/pods/{}", pod.namespace, pod.name);
-        let now = self.cluster.object(&path).await.ok()?;
-        let uid = now.pointer("/metadata/uid").and_then(serde_json::Value::as_str)?;
-        (uid != pod.uid).then(|| uid.to_owned())
+        unit.finish(outcome.with_coverage(coverage)).await
     }
+}
+
+/// The outcome of a log that has no rows, and what became of them.
+fn gone(outcome: Outcome, words: &str) -> Outcome {
+    let reason = outcome.reason.map(|reason| format!("{reason}; {words}"));
+    Outcome { state: State::Failed, reason, ..outcome }
+}
+
+/// The place of what is missing inside of an instance's log.
+pub(super) fn hole_of(instance: &str) -> String {
+    format!("{instance}_hole")
 }
 
 struct Reading<'a> {
     collector: &'a Collector,
     target: &'a Target,
     unit: Unit,
+    /// Times of the first and the last line that were kept before what is `seen`.
+    kept: (Option<Timestamp>, Option<Timestamp>),
+    /// What came in one piece, at the end.
     seen: Seen,
+    /// Bytes that were received before.
+    earlier: u64,
     bytes: u64,
-    /// Time of the first line that earlier tries kept.
-    first: Option<Timestamp>,
+    /// Why lines inside of the log may be missing, where that is so.
+    hole: Option<String>,
+    /// Whether all of it was read once more, from its beginning.
+    is_anew: bool,
 }
 
 impl Reading<'_> {
@@ -188,8 +237,12 @@ impl Reading<'_> {
     async fn read_on(&mut self, mut overlap: Option<Overlap>) -> anyhow::Result<Result<Ending, Problem>> {
         let stop = &self.collector.stop;
         for reconnects in 0.. {
-            let window = self.collector.writer.run().window;
-            let since = overlap.as_ref().and_then(Overlap::last).or(window.since);
+            let kept = overlap.take().unwrap_or_default();
+            let last = kept.last();
+            let since = last.or(self.collector.writer.run().window.since);
+            if self.left() == Some(0) {
+                return Ok(Ok(Ending::Limit));
+            }
             let request = self.target.log_request(since, self.left());
             let opened = tokio::select! {
                 opened = self.collector.cluster.log(&request) => opened,
@@ -201,14 +254,25 @@ impl Reading<'_> {
                 Err(problem) => return Ok(Err(problem)),
             };
             let metadata = self.target.log_metadata(self.collector.settings.log_metadata);
-            let known = overlap.take().map(Overlap::into_known);
+            let (window, back) = (self.window(&kept), kept.went_back());
+            let known = last.map(|_| kept.into_known());
             let mut renderer = LineRenderer::new(&metadata, self.collector.writer.envelope(), window, known);
             let before = self.bytes;
             let ending = self.read(stream, &mut renderer).await?;
+            let is_apart = renderer.has_met_none() && (renderer.seen().rows > 0 || matches!(ending, Ending::Whole));
+            match request.served_from().filter(|_| is_apart && self.target.previous) {
+                // The file of an instance that has ended changes no more: it begins after what was kept, or that is of another instance.
+                Some(from) => self.read_before(from, last).await?,
+                None => self.note_hole(last, back, renderer.seen().first.filter(|_| is_apart), is_apart),
+            }
             self.seen = self.seen.and(renderer.seen());
             if !matches!(ending, Ending::Broken(_)) || reconnects == RECONNECTS || self.bytes == before {
                 return Ok(Ok(ending));
             }
+            // What comes now may be of another file, or another instance: it is told apart from what was kept.
+            self.unit.restart()?;
+            self.kept = self.span();
+            self.seen = Seen::default();
             let mut kept = Overlap::default();
             self.unit.written(LOG_TABLE, &mut |row| kept.add(row))?;
             overlap = Some(kept);
@@ -216,9 +280,84 @@ impl Reading<'_> {
         Ok(Ok(Ending::Stopped))
     }
 
+    /// Reads what a log has before the moment that it was read from, because nothing of what was kept came again after it. Where there
+    /// is something, what was kept is of the instance that came afterwards, and leaves the table.
+    async fn read_before(&mut self, from: Timestamp, last: Option<Timestamp>) -> anyhow::Result<()> {
+        let window = self.collector.writer.run().window;
+        let until = from.checked_sub(SignedDuration::from_nanos(1)).ok();
+        let request = self.target.log_request(window.since, None);
+        let opened = tokio::select! {
+            opened = self.collector.cluster.log(&request) => opened,
+            () = self.collector.stop.cancelled() => Err(Problem::new(ProblemKind::Unreachable, "it was stopped")),
+        };
+        let mut seen = Seen::default();
+        let ending = match opened {
+            Ok(stream) => {
+                let metadata = self.target.log_metadata(self.collector.settings.log_metadata);
+                let envelope = self.collector.writer.envelope();
+                let mut renderer = LineRenderer::new(&metadata, envelope, Window { until, ..window }, None);
+                let ending = self.read(stream, &mut renderer).await?;
+                seen = renderer.seen();
+                ending
+            }
+            Err(problem) => Ending::Broken(problem),
+        };
+        let mut kept = Overlap::default();
+        if let Some(first) = seen.first {
+            self.unit.withdraw(LOG_TABLE, WITHDRAWN, &|row| time_of(row).is_some_and(|time| time >= first))?;
+            self.unit.kept(LOG_TABLE, &mut |row| kept.add(row))?;
+            (self.seen, self.kept) = (seen, (kept.first(), kept.last()));
+        }
+        if !matches!(ending, Ending::Whole) {
+            self.hole = Some(format!("lines before {from} may be missing: reading them was cut off"));
+        } else if seen.first.is_none() || kept.last().is_some() {
+            self.note_hole(kept.last().or(last), None, seen.first, true);
+        } else {
+            (self.is_anew, self.hole) = (true, None);
+        }
+        Ok(())
+    }
+
+    /// Times of the first and the last line there are.
+    fn span(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let first = [self.kept.0, self.seen.first].into_iter().flatten().min();
+        (first, self.kept.1.max(self.seen.last))
+    }
+
+    /// What is asked for and not kept yet.
+    fn window(&self, kept: &Overlap) -> Window {
+        let window = self.collector.writer.run().window;
+        let after = kept.kept_until().and_then(|until| until.checked_add(SignedDuration::from_nanos(1)).ok());
+        Window { since: window.since.max(after), ..window }
+    }
+
+    /// Notes where lines may be missing after the last that was kept before: the node's clock had gone `back`, or what came, from `first`
+    /// on, stands `apart` from what was kept.
+    fn note_hole(
+        &mut self,
+        last: Option<Timestamp>,
+        back: Option<SignedDuration>,
+        first: Option<Timestamp>,
+        is_apart: bool,
+    ) {
+        let Some(last) = last else { return };
+        if let Some(back) = back {
+            self.hole = Some(format!(
+                "reading was cut off at {last} after the node's clock had gone back by {} s: lines that followed may be missing",
+                back.as_secs()
+            ));
+        } else if is_apart {
+            let until = first.map_or_else(|| "the end".to_owned(), |first| first.to_string());
+            self.hole = Some(format!(
+                "the log was rotated when reading was cut off: lines between {last} and {until} may be missing; a rotated file on the node \
+                 may have them"
+            ));
+        }
+    }
+
     /// Bytes that may still be read.
     fn left(&self) -> Option<u64> {
-        self.collector.settings.max_bytes_per_container.map(|limit| limit.saturating_sub(self.bytes))
+        self.collector.settings.max_bytes_per_container.map(|limit| limit.saturating_sub(self.earlier + self.bytes))
     }
 
     async fn read(&mut self, mut stream: LogStream, renderer: &mut LineRenderer) -> anyhow::Result<Ending> {
@@ -278,8 +417,10 @@ impl Reading<'_> {
             Ending::Whole => Outcome::complete(),
             Ending::Stopped => Outcome::new(State::Interrupted, "stopped while it was read"),
             Ending::Limit => {
-                let reason =
-                    format!("the log is longer than --max-bytes-per-container; {} bytes were read", self.bytes);
+                let reason = format!(
+                    "the log is longer than --max-bytes-per-container; {} bytes were read",
+                    self.earlier + self.bytes
+                );
                 Outcome::new(State::Truncated, reason)
             }
             Ending::Excuse(words) => Outcome::new(State::Failed, words.clone()),
@@ -289,11 +430,12 @@ impl Reading<'_> {
                 Outcome { state, ..outcome }
             }
         };
+        let (first, last) = self.span();
         Ok(outcome.with_coverage(Coverage {
-            first: [self.first, self.seen.first].into_iter().flatten().min(),
-            last: self.seen.last,
+            first,
+            last,
             started: self.target.started_at,
-            bytes: Some(self.bytes),
+            bytes: Some(self.earlier + self.bytes),
             resource_version: None,
         }))
     }

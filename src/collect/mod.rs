@@ -11,8 +11,11 @@ pub mod calls;
 mod coverage;
 pub mod debug;
 mod history;
+mod instances;
+mod job;
 mod jobs;
 mod kept_lines;
+mod late;
 mod lists;
 mod logs;
 pub mod missing;
@@ -79,7 +82,7 @@ impl Collector {
         }
         let (targets, scopes) = Arc::clone(&collector).pods().await?;
         let (found, receiver) = mpsc::channel(FOUND);
-        watching.pods(&collector, scopes, &found).await?;
+        watching.pods(&collector, scopes.clone(), &found).await?;
         drop(found);
         let others = tokio::spawn({
             let collector = Arc::clone(&collector);
@@ -92,15 +95,33 @@ impl Collector {
             ended.send(()).ok();
             listed
         };
-        let read = jobs::run(&collector, targets, receiver, async { others_ended.await.unwrap_or_default() });
+        let until = async { others_ended.await.unwrap_or_default() };
+        let read = async {
+            let read = jobs::run(&collector, targets, &scopes, receiver, until).await;
+            if read.is_err() {
+                collector.stop.cancel();
+            }
+            read
+        };
         let (read, listed) = tokio::join!(read, others);
-        let watched = watching.end(&collector).await;
+        let (read, late) = match read {
+            Ok(late) => (Ok(()), Some(late)),
+            Err(error) => (Err(error), None),
+        };
+        let note = async {
+            match late {
+                Some(late) => late.note().await,
+                None => Ok(()),
+            }
+        };
+        let (watched, noted) = tokio::join!(watching.end(&collector), note);
         match listed {
             Ok(listed) => listed?,
             Err(error) => collector.note_panic("lists", &error).await?,
         }
         read?;
         watched?;
+        noted?;
         // After the watches: what this adds to the cluster is no news.
         collector.debug_containers(shell_less).await?;
         report::seal(&collector).await

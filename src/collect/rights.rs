@@ -178,10 +178,7 @@ pub(super) mod tests {
             one(Source::History, Some(&["shop"])),
             ["list pods", "watch pods", "get namespaces", "get pods/exec", "create pods/exec"]
         );
-        assert_eq!(
-            one(Source::Logs, Some(&["shop"])),
-            ["list pods", "watch pods", "get pods/log", "get pods", "get namespaces"]
-        );
+        assert_eq!(one(Source::Logs, Some(&["shop"])), ["list pods", "watch pods", "get pods/log", "get namespaces"]);
     }
 
     #[test]

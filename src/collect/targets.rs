@@ -40,8 +40,10 @@ pub struct Target {
     pub restart_count: i64,
     /// Whether it is the terminated instance before the current one.
     pub previous: bool,
-    /// Whether the instance before it is a target of its own.
-    pub has_previous: bool,
+    /// Whether another instance of the pod's container was restarted as often: a count may begin anew when a node starts again.
+    pub twin: bool,
+    /// Restart counts of instances of the container that are targets of their own.
+    pub others: Vec<i64>,
     /// `running`, `waiting` or `terminated`.
     pub state: Option<String>,
     /// Reason of the state.
@@ -75,18 +77,8 @@ pub struct PodFacts {
     pub labels: Option<String>,
     /// Annotations (JSON).
     pub annotations: Option<String>,
-    /// Kind of the owner.
-    pub owner_kind: Option<String>,
     /// The UID by which the kubelet knows a static pod, whose mirror in the API has another (annotation `kubernetes.io/config.mirror`).
     pub static_uid: Option<String>,
-}
-
-impl PodFacts {
-    /// Whether a later pod can have the same name: not where a controller makes a new name for each.
-    pub fn has_reusable_name(&self) -> bool {
-        const NEW_NAMES: [&str; 4] = ["ReplicaSet", "ReplicationController", "DaemonSet", "Job"];
-        self.owner_kind.as_deref().is_none_or(|kind| !NEW_NAMES.contains(&kind))
-    }
 }
 
 /// An instance that began no longer ago than this counts as young.
@@ -104,7 +96,6 @@ pub fn of_pod(pod: &Pod, now: Timestamp) -> Vec<Target> {
         windows: spec.is_some_and(runs_on_windows),
         labels: identity::json(&metadata.labels),
         annotations: identity::json(&metadata.annotations),
-        owner_kind: identity::owner(metadata).0,
         static_uid: metadata
             .annotations
             .as_ref()
@@ -112,11 +103,9 @@ pub fn of_pod(pod: &Pod, now: Timestamp) -> Vec<Target> {
     });
     let deleting = metadata.deletion_timestamp.is_some();
     let rows = containers::rows(pod);
-    let before: Vec<String> = rows.iter().filter(|row| row.previous).map(|row| row.container_name.clone()).collect();
     let target = |row: ContainerRow| {
-        let has_previous = !row.previous && before.contains(&row.container_name);
         let environment = environment(spec, &row.container_name);
-        Target { has_previous, environment, ..target(&facts, deleting, now, row) }
+        Target { environment, ..target(&facts, deleting, now, row) }
     };
     rows.into_iter().map(target).collect()
 }
@@ -153,7 +142,8 @@ fn target(pod: &Arc<PodFacts>, deleting: bool, now: Timestamp, row: ContainerRow
         container_id: row.container_id,
         restart_count: row.restart_count,
         previous: row.previous,
-        has_previous: false,
+        twin: false,
+        others: Vec::new(),
         state: row.state,
         state_reason: row.state_reason,
         image: row.image,
@@ -174,7 +164,13 @@ impl Target {
     /// Place in the folders of the tables: the kubelet's own scheme.
     pub fn path(&self) -> [String; 3] {
         let pod = format!("{}_{}_{}", self.pod.namespace, self.pod.name, self.pod.uid);
-        [pod, self.container.clone(), self.restart_count.to_string()]
+        let count = self.restart_count.to_string();
+        let id = self.container_id.as_deref().filter(|_| self.twin).unwrap_or_default();
+        let instance = match id.rsplit('/').next().filter(|id| !id.is_empty()) {
+            Some(id) => format!("{count}-{}", id.chars().take(12).collect::<String>()),
+            None => count,
+        };
+        [pod, self.container.clone(), instance]
     }
 
     /// Why there cannot be a log, where that is certain.
@@ -215,7 +211,7 @@ impl Target {
 
     /// Whether a file of the node is this target's to read: that of its own instance, and those of instances that no target stands for.
     pub fn has_file(&self, instance: i64) -> bool {
-        let is_other_target = self.has_previous && instance == self.restart_count - 1;
+        let is_other_target = self.others.contains(&instance);
         instance == self.restart_count || (!self.previous && instance < self.restart_count && !is_other_target)
     }
 

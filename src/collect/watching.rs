@@ -88,6 +88,7 @@ impl Watching {
                 subject: subject(),
                 unseen: None,
                 is_first: true,
+                patience: Patience::default(),
             };
             self.tasks.spawn(watcher.run());
         }
@@ -133,6 +134,29 @@ struct Watcher {
     unseen: Option<String>,
     /// Nothing changed yet.
     is_first: bool,
+    patience: Patience,
+}
+
+/// How often in a row a watch broke before anything was seen.
+#[derive(Debug, Default)]
+struct Patience(u32);
+
+impl Patience {
+    /// Something was seen.
+    fn renew(&mut self) {
+        self.0 = 0;
+    }
+
+    /// How long to wait before the watch is begun again after a problem; none when it is given up. It may go on where the way to the server
+    /// was interrupted, and where the list has to be read again, but neither for ever.
+    fn after(&mut self, problem: &Problem) -> Option<Duration> {
+        let may_pass = problem.is_transient() || problem.kind == ProblemKind::Gone;
+        if !may_pass || self.0 == ATTEMPTS {
+            return None;
+        }
+        self.0 += 1;
+        Some(Duration::from_millis(200 << self.0))
+    }
 }
 
 fn unit(collector: &Collector, listing: &dyn Listing, scope: &str) -> Unit {
@@ -176,7 +200,6 @@ impl Watcher {
     /// Watches until it is to stop, or until it cannot go on.
     async fn watch(&mut self, unit: &mut Unit) -> anyhow::Result<Result<(), Problem>> {
         let (resource, selectors) = (self.listing.resource(), self.selectors());
-        let mut failures = 0;
         loop {
             let (namespace, version) = (self.scope.namespace.clone(), self.scope.version.clone());
             let collector = Arc::clone(&self.collector);
@@ -191,27 +214,22 @@ impl Watcher {
             match ended {
                 Ok(Ended::Stopped) => return Ok(Ok(())),
                 Ok(Ended::ByServer) => {
-                    failures = 0;
+                    self.patience.renew();
                     if self.pause(PAUSE).await {
                         return Ok(Ok(()));
                     }
                 }
-                Err(problem) if problem.kind == ProblemKind::Gone => {
-                    self.unseen = Some(format!("for a while no change was seen: {problem}"));
-                    if let Err(problem) = self.catch_up(unit).await? {
-                        return Ok(Err(problem));
+                Err(problem) => {
+                    let Some(pause) = self.patience.after(&problem) else { return Ok(Err(problem)) };
+                    if problem.kind == ProblemKind::Gone {
+                        self.unseen = Some(format!("for a while no change was seen: {problem}"));
+                        // What fails here fails again with the next watch, and counts there.
+                        drop(self.catch_up(unit).await?);
                     }
-                    if self.pause(PAUSE).await {
+                    if self.pause(pause).await {
                         return Ok(Ok(()));
                     }
                 }
-                Err(problem) if problem.is_transient() && failures < ATTEMPTS => {
-                    failures += 1;
-                    if self.pause(Duration::from_millis(200 << failures)).await {
-                        return Ok(Ok(()));
-                    }
-                }
-                Err(problem) => return Ok(Err(problem)),
             }
         }
     }
@@ -240,6 +258,7 @@ impl Watcher {
             };
             match next {
                 Ok(Some(change)) => {
+                    self.patience.renew();
                     self.take(&change, unit).await?;
                     if let Some(version) = change.version() {
                         self.scope.version = version;
@@ -251,7 +270,8 @@ impl Watcher {
         }
     }
 
-    /// Reads the list again where the server forgot the version to go on from. What is new in it becomes rows.
+    /// Reads the list again where the server forgot the version to go on from. What is new in it becomes rows. It ends early when the
+    /// watch is to stop.
     async fn catch_up(&mut self, unit: &mut Unit) -> anyhow::Result<Result<(), Problem>> {
         let (resource, selectors) = (self.listing.resource(), self.selectors());
         let mut next = None;
@@ -259,7 +279,11 @@ impl Watcher {
             let namespace = self.scope.namespace.clone();
             let collector = Arc::clone(&self.collector);
             let asked = collector.cluster.page(&resource, namespace.as_deref(), &selectors, next.as_deref());
-            let page = match asked.await {
+            let asked = tokio::select! {
+                asked = asked => asked,
+                () = self.stopped() => return Ok(Ok(())),
+            };
+            let page = match asked {
                 Ok(page) => page,
                 Err(problem) => return Ok(Err(problem)),
             };
@@ -331,6 +355,9 @@ async fn take_pod(
     let targets = targets::of_pod(&pod, began);
     if let Some(vanished) = vanished {
         pods::push_vanished(&pod, vanished, unit)?;
+        // Instances that nobody heard of before: it is tried, and said, that their logs are gone with them.
+        let begun = targets.into_iter().filter(|target| target.container_id.is_some()).collect();
+        found.send(begun).await.ok();
         return Ok(());
     }
     let looks = looks(&pod, &targets);
@@ -354,4 +381,21 @@ fn looks(pod: &Pod, targets: &[Target]) -> String {
         text.push_str(&format!(" {}:{}:{id:?}:{state:?}", target.container, target.restart_count));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_gone_again_and_again_is_given_up_and_every_change_renews_the_patience() {
+        let gone = Problem::new(ProblemKind::Gone, "too old");
+        let mut patience = Patience::default();
+        let pauses: Vec<_> = std::iter::from_fn(|| patience.after(&gone)).take(100).collect();
+        assert_eq!(pauses.len(), 5);
+        assert!(pauses.is_sorted() && pauses[0] > Duration::ZERO);
+        patience.renew();
+        assert!(patience.after(&Problem::new(ProblemKind::Unreachable, "broke")).is_some());
+        assert_eq!(patience.after(&Problem::new(ProblemKind::Denied, "no")), None);
+    }
 }

@@ -175,11 +175,16 @@ fn instances(
         ..base
     };
     let mut rows = Vec::new();
-    if let Some(last) = status.last_state.as_ref().and_then(|state| state.terminated.as_ref())
-        && last.container_id != current.container_id
-    {
-        let before = ContainerRow { restart_count: (count - 1).max(0), previous: true, ..current.clone() };
-        rows.push(terminated(before, last));
+    if let Some(last) = status.last_state.as_ref().and_then(|state| state.terminated.as_ref()) {
+        if last.container_id == current.container_id {
+            // While the next start is waited for, the instance that ended is the current one: its times are there.
+            current.exit_code = Some(i64::from(last.exit_code));
+            current.started_at = identity::moment(last.started_at.as_ref());
+            current.finished_at = identity::moment(last.finished_at.as_ref());
+        } else {
+            let before = ContainerRow { restart_count: (count - 1).max(0), previous: true, ..current.clone() };
+            rows.push(terminated(before, last));
+        }
     }
     if let Some(state) = &status.state {
         current = with_state(current, state);
@@ -233,7 +238,11 @@ fn with_state(row: ContainerRow, state: &ContainerState) -> ContainerRow {
         };
     }
     let started_at = state.running.as_ref().and_then(|state| identity::moment(state.started_at.as_ref()));
-    ContainerRow { state: state.running.as_ref().map(|_| "running".to_owned()), started_at, ..row }
+    ContainerRow {
+        state: state.running.as_ref().map(|_| "running".to_owned()),
+        started_at: started_at.or(row.started_at),
+        ..row
+    }
 }
 
 fn terminated(row: ContainerRow, state: &ContainerStateTerminated) -> ContainerRow {
@@ -288,8 +297,11 @@ mod tests {
         let rows = rows_of(json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "app"}]},
             "status": {"containerStatuses": [{"name": "app", "image": "", "imageID": "", "ready": false,
                 "restartCount": 3, "containerID": "c://3", "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-                "lastState": {"terminated": {"exitCode": 1, "containerID": "c://3"}}}]}}));
+                "lastState": {"terminated": {"exitCode": 1, "containerID": "c://3", "startedAt": "2026-01-02T03:04:05Z",
+                    "finishedAt": "2026-01-02T03:04:06Z"}}}]}}));
         assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].exit_code, rows[0].state.as_deref()), (Some(1), Some("waiting")));
+        assert_eq!(rows[0].started_at, "2026-01-02T03:04:05Z".parse().ok(), "what its log began with can be judged");
         assert_eq!(rows[0].state_reason.as_deref(), Some("CrashLoopBackOff"));
     }
 }

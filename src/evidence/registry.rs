@@ -180,7 +180,6 @@ pub fn access() -> Vec<Access> {
             rights.push(core("list", pods, "", "pods, and what is read of them", &of_pods));
             rights.push(core("watch", pods, "", "pods that come or go during the collection", &of_pods));
             rights.push(core("get", pods, "log", "logs", &[Source::Logs]));
-            rights.push(core("get", pods, "", "whether a pod was replaced while it was read", &[Source::Logs]));
         }
     }
     rights.push(core("get", NAMESPACES, "", "the cluster's identity", &[]));

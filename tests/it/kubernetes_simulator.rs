@@ -1,5 +1,7 @@
 //! The in-process Kubernetes API, driven by the tool's own client.
 
+mod logs;
+
 use std::path::Path;
 
 use forensys::{
@@ -78,6 +80,13 @@ impl Served {
             body.extend_from_slice(&bytes);
         }
         Ok(body)
+    }
+
+    /// Another client, with a record of its own.
+    async fn client(&self, record: &str) -> Cluster {
+        let args = ConnectArgs { kubeconfig: Some(self.folder.path().join("kubeconfig")), ..ConnectArgs::default() };
+        let actions = Actions::open(&self.folder.path().join(record)).unwrap();
+        args.resolve().await.unwrap().open(actions, "run-of-the-test", Levels::default()).unwrap()
     }
 
     async fn names(&self, resource: &Resource, namespace: Option<&str>, labels: &str) -> Vec<String> {

@@ -61,7 +61,7 @@ pub(super) fn answer(
         Err(message) => return reply::bad_request(&message),
     };
     let namespace = target.namespace.as_deref().unwrap_or_default();
-    let outcome = run(server.container(namespace, name, &container), &argv);
+    let outcome = run(server.container(namespace, name, &container).as_deref(), &argv);
     let hangs = server.faults.hangs(namespace, name);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {

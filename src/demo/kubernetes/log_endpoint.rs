@@ -40,7 +40,7 @@ pub(super) fn answer(server: &Server, target: &Target, name: &str, query: &Query
         Err(message) => return reply::bad_request(&message),
     };
     let namespace = target.namespace.as_deref().unwrap_or_default();
-    let pieces = body(server.container(namespace, name, &container), &instance, &options);
+    let pieces = body(server.container(namespace, name, &container).as_deref(), &instance, &options);
     match server.faults.cut(namespace, name) {
         Some(after) => reply::streamed("text/plain", cut(pieces, after)),
         None => reply::streamed("text/plain", pieces),

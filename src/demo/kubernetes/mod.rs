@@ -9,6 +9,7 @@ mod catalog;
 mod exec;
 mod faults;
 mod generated;
+mod happenings;
 mod history;
 mod list;
 mod log;
@@ -22,6 +23,7 @@ mod store;
 
 pub use alone::{Served, serve};
 pub use faults::Fault;
+pub use happenings::Cluster;
 pub use server::RecordedRequest;
 
 use crate::demo::scenario::{Denial, Scenario};
@@ -74,10 +76,11 @@ impl Kubernetes {
             now: scenario.now,
             token,
             store: store::Store::new(scenario.objects),
-            containers: scenario.containers,
+            containers: std::sync::Mutex::new(scenario.containers.into_iter().map(Arc::new).collect()),
             denials: scenario.denials.into_iter().chain(denials).collect(),
             faults: faults::Faults::default(),
             node_files: node_files::NodeFiles::default(),
+            happenings: happenings::Happenings::default(),
             requests: std::sync::Mutex::default(),
         });
         let task = tokio::spawn(server::serve(listener, Arc::clone(&server)));
@@ -129,6 +132,18 @@ impl KubernetesHandle {
     /// Makes it misbehave once.
     pub fn inject(&self, fault: Fault) {
         self.server.faults.add(fault);
+    }
+
+    /// Lets something happen once, right before a request for `resource` (plural name with its subresource) is answered: for the object
+    /// `name`, or for a list where that is none; `after` as many others have passed.
+    pub fn before(
+        &self,
+        resource: &str,
+        name: Option<&str>,
+        after: usize,
+        change: impl FnOnce(&Cluster<'_>) + Send + 'static,
+    ) {
+        self.server.happenings.add(resource, name, after, Box::new(change));
     }
 
     /// Adds an object, or replaces the one of its name, and tells the open watches; false when its kind is not served.

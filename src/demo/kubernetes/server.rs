@@ -1,6 +1,7 @@
 //! The listener on loopback and the way of a request: record, authenticate, find the kind, check the rights, answer.
 
 use super::faults::Faults;
+use super::happenings::Happenings;
 use super::reply::{self, Reply};
 use super::request::{Query, Target};
 use super::store::Store;
@@ -43,20 +44,32 @@ pub(super) struct Server {
     pub(super) now: Timestamp,
     pub(super) token: String,
     pub(super) store: Store,
-    pub(super) containers: Vec<RecordedContainer>,
+    pub(super) containers: Mutex<Vec<Arc<RecordedContainer>>>,
     pub(super) denials: Vec<Denial>,
     pub(super) faults: Faults,
     pub(super) node_files: node_files::NodeFiles,
+    pub(super) happenings: Happenings,
     pub(super) requests: Mutex<Vec<RecordedRequest>>,
 }
 
 impl Server {
     /// The recording of a container.
-    pub(super) fn container(&self, namespace: &str, pod: &str, container: &str) -> Option<&RecordedContainer> {
-        let ours = |known: &&RecordedContainer| {
+    pub(super) fn container(&self, namespace: &str, pod: &str, container: &str) -> Option<Arc<RecordedContainer>> {
+        let ours = |known: &&Arc<RecordedContainer>| {
             known.namespace == namespace && known.pod == pod && known.container == container
         };
-        self.containers.iter().find(ours)
+        self.containers.lock().unwrap_or_else(PoisonError::into_inner).iter().find(ours).cloned()
+    }
+
+    /// Adds the recording of a container, or puts it in the place of the one there is.
+    pub(super) fn record(&self, container: RecordedContainer) {
+        let same = |known: &Arc<RecordedContainer>| {
+            (&known.namespace, &known.pod, &known.container)
+                == (&container.namespace, &container.pod, &container.container)
+        };
+        let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        containers.retain(|known| !same(known));
+        containers.push(Arc::new(container));
     }
 }
 
@@ -150,6 +163,7 @@ async fn resource(server: &Arc<Server>, target: &Target, request: Request<Incomi
         return reply::unknown_path();
     };
     let query = Query::parse(request.uri().query().unwrap_or_default());
+    server.happenings.before(server, target);
     let exec = target.subresource.as_deref() == Some("exec");
     let verb = match (request.method(), &target.name) {
         (&Method::POST, _) if exec => "create",

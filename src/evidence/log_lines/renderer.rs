@@ -80,6 +80,8 @@ pub struct LineRenderer {
     identity: Sha256,
     /// Lines that an earlier read kept.
     known: HashSet<String>,
+    /// How many those were.
+    expected: usize,
     /// Reading goes on: what comes before the first timestamp belongs to a line that was kept already.
     is_continued: bool,
     time_text: String,
@@ -105,6 +107,7 @@ impl LineRenderer {
             tail: tail(metadata),
             identity: identity(metadata),
             is_continued: known.is_some(),
+            expected: known.as_ref().map_or(0, HashSet::len),
             known: known.unwrap_or_default(),
             time_text: String::new(),
             time: None,
@@ -135,6 +138,11 @@ impl LineRenderer {
     /// What was seen so far.
     pub fn seen(&self) -> Seen {
         self.seen
+    }
+
+    /// Whether there are lines that an earlier read kept, and none of them came again: something lies between those and these.
+    pub fn has_met_none(&self) -> bool {
+        self.expected > 0 && self.known.len() == self.expected
     }
 
     /// Notes the line's time; a line without one inherits the last.

@@ -11,8 +11,9 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    audit::record_matches_audit_log,
+    audit::{record_matches_audit_log, writes_in_both_records},
     harness::{Collected, Ended, collect, eventually, kubeconfig, kubectl, kubectl_json, place, text},
+    shells::Scenario,
 };
 
 const NAMESPACE: &str = "rights";
@@ -21,6 +22,9 @@ const NAMESPACE: &str = "rights";
 pub(super) static CORE: LazyLock<Collected> = LazyLock::new(|| collected("core", &["core"], &["--no-exec"]));
 /// A collection by an account with the roles of core and exec.
 static EXEC: LazyLock<Collected> = LazyLock::new(|| collected("exec", &["core", "exec"], &[]));
+/// A collection with the nodes' files by an account with the roles of core and node-logs.
+static NODE_LOGS: LazyLock<Collected> =
+    LazyLock::new(|| collected("node-logs", &["core", "node-logs"], &["--no-exec", "--node-logs", "-n", "truth"]));
 /// A collection with exec by an account that has the role of core only.
 static TOO_LITTLE: LazyLock<Collected> =
     LazyLock::new(|| collected("core", &["core"], &["--only", "history", "-n", "shop"]));
@@ -63,8 +67,10 @@ fn account(name: &str, levels: &[&str]) {
 pub(super) fn accounts() {
     account("core", &["core"]);
     account("exec", &["core", "exec"]);
+    account("node-logs", &["core", "node-logs"]);
+    account("debug", &["core", "exec", "debug"]);
     eventually("the default account of the namespace", || {
-        kubectl_json(&["get", "serviceaccounts", "-n", NAMESPACE])["items"].as_array().is_some_and(|all| all.len() == 3)
+        kubectl_json(&["get", "serviceaccounts", "-n", NAMESPACE])["items"].as_array().is_some_and(|all| all.len() == 5)
     });
 }
 
@@ -100,8 +106,17 @@ fn denied(run: &Collected) -> Vec<&Value> {
     run.ended.report["gaps"].as_array().unwrap().iter().filter(|gap| gap["state"] == "denied").collect()
 }
 
-/// Nothing was denied, neither when it was asked nor when it was done; and nothing was done but what is recorded.
+/// Nothing was denied, neither when it was asked nor when it was done; and nothing was done but what is recorded, none of it a write.
 fn is_enough(run: &Collected) {
+    for table in ["kubelogs_CL", "kubeevents_CL", "pods_CL", "rbacbindings_CL", "serviceaccounts_CL"] {
+        assert!(!run.rows(table).is_empty(), "{table}");
+    }
+    is_granted(run);
+    record_matches_audit_log(run);
+}
+
+/// Nothing was denied, neither when it was asked nor when it was done.
+fn is_granted(run: &Collected) {
     let said = &run.ended.said;
     assert!(matches!(run.ended.status, Some(0 | 3)), "{said}");
     assert!(denied(run).is_empty(), "{:#?}", denied(run));
@@ -110,10 +125,6 @@ fn is_enough(run: &Collected) {
     let permissions = run.rows("forensyspermissions_CL");
     assert!(permissions.len() > 8 && permissions.iter().all(|row| row["allowed"] == true), "{permissions:#?}");
     assert!(permissions.iter().all(|row| text(row, "reason").contains("forensys-")), "granted by our roles alone");
-    for table in ["kubelogs_CL", "kubeevents_CL", "pods_CL", "rbacbindings_CL", "serviceaccounts_CL"] {
-        assert!(!run.rows(table).is_empty(), "{table}");
-    }
-    record_matches_audit_log(run);
 }
 
 #[test]
@@ -128,6 +139,36 @@ fn the_role_of_core_is_enough_without_exec() {
 fn the_roles_of_core_and_exec_are_enough_for_histories() {
     is_enough(&EXEC);
     assert!(EXEC.rows("commandhistory_CL").iter().any(|row| row["command"].is_string()), "{}", EXEC.ended.said);
+}
+
+#[test]
+#[ignore = "needs the cluster of tests/cluster/run"]
+fn the_roles_of_core_and_node_logs_are_enough_for_rotated_files() {
+    is_granted(&NODE_LOGS);
+    record_matches_audit_log(&NODE_LOGS);
+    let rotating = NODE_LOGS.rows_of("kubelogs_CL", &[("pod_name", "rotating")]);
+    assert_eq!(rotating.len(), 340_001, "{}", NODE_LOGS.ended.said);
+    let journal = fs_err::read_to_string(NODE_LOGS.dir.join("journal.jsonl")).unwrap();
+    assert!(journal.contains("/rotating/0.log."), "rotated files were read");
+}
+
+#[test]
+#[ignore = "needs the cluster of tests/cluster/run"]
+fn the_roles_of_core_exec_and_debug_are_enough_for_containers_without_a_shell() {
+    let scenario = Scenario::apply("shell-less");
+    let flags = ["-n", "shell-less", "--debug-container", "--debug-image", "local/busybox:1", "--yes"];
+    let run = collected("debug", &["core", "exec", "debug"], &flags);
+    is_granted(&run);
+    let service = run.rows_of("commandhistory_CL", &[("container_name", "service"), ("history_state", "found")]);
+    assert!(service.iter().any(|row| row["command"] == "cat /etc/shadow"), "{}", run.ended.said);
+    let written = writes_in_both_records(&run);
+    assert_eq!(written.len(), 1, "{written:#?}");
+    let object = &written[0]["objectRef"];
+    assert_eq!(
+        [&written[0]["verb"], &object["namespace"], &object["resource"], &object["subresource"]],
+        ["patch", "shell-less", "pods", "ephemeralcontainers"]
+    );
+    drop(scenario);
 }
 
 #[test]

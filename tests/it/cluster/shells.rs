@@ -9,10 +9,10 @@ use super::harness::{
 };
 
 /// A namespace of the scenario's folder that lives as long as a test.
-struct Scenario(&'static str);
+pub(super) struct Scenario(&'static str);
 
 impl Scenario {
-    fn apply(name: &'static str) -> Self {
+    pub(super) fn apply(name: &'static str) -> Self {
         let file = format!("{}/tests/cluster/scenario/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
         let run = |arguments: &[&str]| {
             let output = kubectl(&kubeconfig("admin")).args(arguments).output().unwrap();
