@@ -8,7 +8,9 @@ use kube::{
     config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use super::{actions::Actions, guard::Guard, level::Levels, problem::Problem, request::chain};
+use super::{
+    actions::Actions, compression::Compression, guard::Guard, level::Levels, problem::Problem, request::chain,
+};
 use crate::failure::Failure;
 
 /// kubectl's own connection flags, with kubectl's meaning.
@@ -105,7 +107,8 @@ impl Connection {
             })?
             .with_layer(&guard)
             .build();
-        Ok(Cluster { client, actions, request_timeout: self.request_timeout })
+        let compression = Compression::default();
+        Ok(Cluster { client, actions, request_timeout: self.request_timeout, compression })
     }
 }
 
@@ -115,9 +118,14 @@ pub struct Cluster {
     client: Client,
     actions: Actions,
     request_timeout: Duration,
+    compression: Compression,
 }
 
 impl Cluster {
+    pub(super) fn compression(&self) -> &Compression {
+        &self.compression
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }

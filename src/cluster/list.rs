@@ -1,8 +1,8 @@
 //! Paged lists. Objects come verbatim, as the server sent them; what they mean is decided elsewhere.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -116,10 +116,19 @@ impl Cluster {
         next: Option<&str>,
     ) -> Result<Page, Problem> {
         let target = format!("{}?{}", resource.path(namespace), query(selectors, next));
-        let response = self.get(&target, &HeaderMap::new()).await?;
+        let mut headers = HeaderMap::new();
+        let is_compressed = self.compression().is_wanted();
+        if !is_compressed {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let response = self.get(&target, &headers).await?;
+        let began = Instant::now();
         let body = tokio::time::timeout(Duration::from_secs(120), read_body(response))
             .await
             .map_err(|_| Problem::new(ProblemKind::Unreachable, "the list's page did not end within 120 s"))??;
+        if !is_compressed {
+            self.compression().note(body.len(), began.elapsed());
+        }
         serde_json::from_slice(&body).map_err(|error| {
             Problem::new(ProblemKind::Unreachable, format!("the answer is no list of Kubernetes: {error}"))
         })

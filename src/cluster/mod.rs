@@ -4,6 +4,7 @@
 //! list and records the rest; retries happen above it, so each attempt is recorded.
 
 pub mod actions;
+mod compression;
 pub mod connect;
 pub mod debug_container;
 pub mod exec;

@@ -3,6 +3,8 @@
 //! Azure Monitor cuts a field at 64 KB without a word (service limits, Logs Ingestion API), so no field leaves here
 //! longer than [`MAX_FIELD_BYTES`]: the row is repeated with consecutive pieces, and nothing is lost.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -37,7 +39,7 @@ impl RecordHasher {
             hasher.update(chunk.to_le_bytes());
         }
         let digest = hasher.finalize();
-        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        digest.iter().take(16).flat_map(|&byte| hex_of(byte)).map(char::from).collect()
     }
 }
 
@@ -58,18 +60,7 @@ pub fn render<R: Row>(
     collected_at: Timestamp,
 ) -> Rendered {
     let mut hasher = RecordHasher::new(R::TABLE);
-    let mut cells: Vec<(&'static Column, Vec<u8>, Option<String>)> = Vec::new();
-    row.cells(&mut |column, value| {
-        let mut json = Vec::new();
-        if !value.append_json(&mut json) {
-            return;
-        }
-        if column.role != Role::Derived {
-            hasher.add(column.name, &json);
-        }
-        let long = value.text().filter(|text| text.len() > MAX_FIELD_BYTES).map(str::to_owned);
-        cells.push((column, json, long));
-    });
+    let cells = Cells::of(row, &mut hasher);
     let open = |out: &mut Vec<u8>, chunk: u64| {
         Envelope::append_times(out, event_time, collected_at);
         envelope.append_constants(out);
@@ -77,33 +68,66 @@ pub fn render<R: Row>(
         out.extend_from_slice(hasher.finish(chunk).as_bytes());
         out.push(b'"');
     };
-    let longest =
-        cells.iter().filter_map(|(_, _, long)| long.as_ref().map(|text| text.len().div_ceil(MAX_FIELD_BYTES))).max();
-    let Some(longest) = longest else {
-        let mut bytes = Vec::with_capacity(512);
-        open(&mut bytes, 0);
-        for (column, json, _) in &cells {
-            append_member(&mut bytes, column.name, json);
-        }
-        bytes.extend_from_slice(b"}\n");
-        return Rendered { bytes, rows: 1 };
-    };
-    render_pieces(&cells, longest, &open)
+    if cells.cells.iter().any(|cell| cell.long.is_some()) {
+        return render_pieces(&cells, &open);
+    }
+    let mut bytes = Vec::with_capacity(cells.json.len() + 1024);
+    open(&mut bytes, 0);
+    for (cell, json) in cells.iter() {
+        append_member(&mut bytes, cell.column.name, json);
+    }
+    bytes.extend_from_slice(b"}\n");
+    Rendered { bytes, rows: 1 }
 }
 
-type Cells = [(&'static Column, Vec<u8>, Option<String>)];
+/// The cells of a row that are not empty. Their JSON stands in one text, for rows have many and most are short.
+struct Cells {
+    json: Vec<u8>,
+    cells: Vec<Cell>,
+}
+
+struct Cell {
+    column: &'static Column,
+    json: Range<usize>,
+    /// The text, where it is too long for one field.
+    long: Option<String>,
+}
+
+impl Cells {
+    /// The cells of a row, of which those that are evidence go into its identity.
+    fn of<R: Row>(row: &R, hasher: &mut RecordHasher) -> Self {
+        let (mut json, mut cells) = (Vec::with_capacity(1024), Vec::with_capacity(32));
+        row.cells(&mut |column, value| {
+            let from = json.len();
+            if !value.append_json(&mut json) {
+                return json.truncate(from);
+            }
+            if column.role != Role::Derived {
+                hasher.add(column.name, json.get(from..).unwrap_or_default());
+            }
+            let long = value.text().filter(|text| text.len() > MAX_FIELD_BYTES).map(str::to_owned);
+            cells.push(Cell { column, json: from..json.len(), long });
+        });
+        Self { json, cells }
+    }
+
+    /// Each cell with its JSON.
+    fn iter(&self) -> impl Iterator<Item = (&Cell, &[u8])> {
+        self.cells.iter().map(|cell| (cell, self.json.get(cell.json.clone()).unwrap_or_default()))
+    }
+}
 
 /// Pieces of a row whose text columns are too long: keys and short columns stand on every piece, long ones piece by piece.
-fn render_pieces(cells: &Cells, longest: usize, open: &dyn Fn(&mut Vec<u8>, u64)) -> Rendered {
+fn render_pieces(cells: &Cells, open: &dyn Fn(&mut Vec<u8>, u64)) -> Rendered {
     let mut pieces: Vec<Vec<&str>> = Vec::new();
     let mut whole = Sha256::new();
-    for (_, _, long) in cells {
-        let text = long.as_deref().unwrap_or_default();
+    for cell in &cells.cells {
+        let text = cell.long.as_deref().unwrap_or_default();
         whole.update(text.as_bytes());
         pieces.push(split_text(text, MAX_FIELD_BYTES));
     }
-    let count = pieces.iter().map(Vec::len).max().unwrap_or(longest);
-    let digest: String = whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let count = pieces.iter().map(Vec::len).max().unwrap_or_default();
+    let digest: String = whole.finalize().iter().flat_map(|&byte| hex_of(byte)).map(char::from).collect();
     let mut bytes = Vec::new();
     for chunk in 0..count {
         open(&mut bytes, chunk as u64);
@@ -111,13 +135,13 @@ fn render_pieces(cells: &Cells, longest: usize, open: &dyn Fn(&mut Vec<u8>, u64)
         if chunk + 1 == count {
             bytes.extend_from_slice(format!(",\"chunk_last\":true,\"chunk_sha256\":\"{digest}\"").as_bytes());
         }
-        for ((column, json, long), pieces) in cells.iter().zip(&pieces) {
-            match (long, pieces.get(chunk)) {
-                (None, _) => append_member(&mut bytes, column.name, json),
+        for ((cell, json), pieces) in cells.iter().zip(&pieces) {
+            match (&cell.long, pieces.get(chunk)) {
+                (None, _) => append_member(&mut bytes, cell.column.name, json),
                 (Some(_), Some(piece)) => {
                     let mut json = Vec::new();
                     append_json_string(&mut json, piece);
-                    append_member(&mut bytes, column.name, &json);
+                    append_member(&mut bytes, cell.column.name, &json);
                 }
                 (Some(_), None) => {}
             }
@@ -197,9 +221,24 @@ fn first_special(word: [u8; 8]) -> Option<usize> {
     (found != 0).then(|| (found.trailing_zeros() / 8) as usize)
 }
 
-fn unicode_escape(byte: u8) -> [u8; 6] {
+/// An identity in lower-case hexadecimal.
+pub(crate) fn hex(bytes: [u8; 16]) -> [u8; 32] {
+    let mut text = [0; 32];
+    for (digits, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
+        *digits = hex_of(byte);
+    }
+    text
+}
+
+/// A byte in lower-case hexadecimal.
+pub(crate) fn hex_of(byte: u8) -> [u8; 2] {
     let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-    [b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]
+    [digit(byte >> 4), digit(byte & 15)]
+}
+
+fn unicode_escape(byte: u8) -> [u8; 6] {
+    let [high, low] = hex_of(byte);
+    [b'\\', b'u', b'0', b'0', high, low]
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     bundle::Window,
-    table::{Envelope, Row as _, append_json_string},
+    table::{Envelope, Row as _, append_json_string, hex, hex_of},
 };
 
 /// What is constant on the lines of one container instance.
@@ -328,20 +328,6 @@ fn first_half(digest: &[u8]) -> [u8; 16] {
     let mut half = [0; 16];
     half.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
     half
-}
-
-/// Lower-case hexadecimal.
-fn hex(bytes: [u8; 16]) -> [u8; 32] {
-    let mut text = [0; 32];
-    for (digits, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
-        *digits = hex_of(byte);
-    }
-    text
-}
-
-fn hex_of(byte: u8) -> [u8; 2] {
-    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-    [digit(byte >> 4), digit(byte & 15)]
 }
 
 #[cfg(test)]
