@@ -80,14 +80,21 @@ impl Collector {
             let scopes = collector.list_kind(&evidence::events::Events, &mut |_| {}).await?;
             watching.events(&collector, scopes).await?;
         }
-        let (targets, scopes) = Arc::clone(&collector).pods().await?;
-        let (found, receiver) = mpsc::channel(FOUND);
-        watching.pods(&collector, scopes.clone(), &found).await?;
-        drop(found);
+        // The other lists are short beside that of the pods, and come in meanwhile.
         let others = tokio::spawn({
             let collector = Arc::clone(&collector);
             async move { tokio::try_join!(collector.list(&LATER), collector.aks()).map(drop) }
         });
+        let (targets, scopes) = match Arc::clone(&collector).pods().await {
+            Ok(pods) => pods,
+            Err(error) => {
+                others.abort();
+                return Err(error);
+            }
+        };
+        let (found, receiver) = mpsc::channel(FOUND);
+        watching.pods(&collector, scopes.clone(), &found).await?;
+        drop(found);
         let shell_less = collector.debug_candidates(&targets);
         let (ended, others_ended) = oneshot::channel();
         let others = async {
