@@ -236,6 +236,11 @@ impl Unit {
         self.earlier.iter().filter(|earlier| !earlier.is_replaced).map(|earlier| &earlier.entry)
     }
 
+    /// Whether this unit goes on with a part, named by its path, that was cut off: with its end that is no gap any more.
+    pub fn goes_on_with(&self, path: &str) -> bool {
+        self.earlier.iter().any(|earlier| !earlier.is_journalled && earlier.entry.path == path)
+    }
+
     /// Whether earlier tries kept something of it.
     pub fn is_tried_again(&self) -> bool {
         !self.earlier.is_empty()

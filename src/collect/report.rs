@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Collector;
 use crate::{
-    bundle::{GapEntry, Outcome, SealStatus},
+    bundle::{GapEntry, Outcome, SealStatus, Unit},
     evidence::run_report,
 };
 
@@ -43,7 +43,10 @@ pub struct TableSum {
 pub(super) async fn seal(collector: &Collector) -> anyhow::Result<Collected> {
     let writer = &collector.writer;
     let requests = collector.cluster.actions().count();
-    let gaps = writer.gaps();
+    let unit = writer.unit("run", "the run", &["report"]);
+    let mut gaps = writer.gaps();
+    // What a kill left of these rows themselves is written anew.
+    gaps.retain(|gap| !unit.goes_on_with(&gap.object));
     let status = if collector.stop.is_cancelled() {
         SealStatus::Interrupted
     } else if gaps.iter().any(|gap| gap.state.is_gap()) {
@@ -52,7 +55,7 @@ pub(super) async fn seal(collector: &Collector) -> anyhow::Result<Collected> {
         SealStatus::Complete
     };
     if status != SealStatus::Interrupted {
-        write_rows(collector, status, requests, &gaps).await?;
+        write_rows(collector, unit, status, requests, &gaps).await?;
     }
     let (manifest, manifest_sha256) = writer.seal(status).await?;
     collector.progress.end();
@@ -68,9 +71,14 @@ pub(super) async fn seal(collector: &Collector) -> anyhow::Result<Collected> {
     })
 }
 
-async fn write_rows(collector: &Collector, status: SealStatus, requests: u64, gaps: &[GapEntry]) -> anyhow::Result<()> {
+async fn write_rows(
+    collector: &Collector,
+    mut unit: Unit,
+    status: SealStatus,
+    requests: u64,
+    gaps: &[GapEntry],
+) -> anyhow::Result<()> {
     let writer = &collector.writer;
-    let mut unit = writer.unit("run", "the run", &["report"]);
     unit.replace_earlier()?;
     let word = if status == SealStatus::Complete { "complete" } else { "gaps" };
     let row = run_report::run(writer.run(), writer.attempt(), word, requests, Timestamp::now());

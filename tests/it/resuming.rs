@@ -285,6 +285,22 @@ async fn a_history_that_was_cut_off_stays_whatever_becomes_of_the_next_try() {
 }
 
 #[tokio::test]
+async fn what_a_kill_left_of_the_rows_about_the_run_itself_is_no_gap() {
+    let case = rotated_once().await;
+    case.collect(&["--only", "logs"]).await;
+    let gaps = || case.values("forensysgaps_CL", "object");
+    let expected = gaps();
+    let journal = case.bundle().join("journal.jsonl");
+    let text = fs_err::read_to_string(&journal).unwrap();
+    let (before, last) = text.trim_end().rsplit_once('\n').unwrap();
+    assert!(last.contains("run/report"), "{last}");
+    fs_err::write(&journal, format!("{before}\n")).unwrap();
+    fs_err::remove_file(case.bundle().join("manifest.json")).unwrap();
+    case.resume().await;
+    assert_eq!(gaps(), expected);
+}
+
+#[tokio::test]
 async fn a_resume_that_does_not_reach_the_cluster_leaves_a_sealed_bundle_as_it_was() {
     let case = rotated_once().await;
     case.collect(&["--only", "logs"]).await;

@@ -193,7 +193,7 @@ pub(super) fn standing_records(bundle: &Path) -> BTreeMap<(String, String), usiz
         }
         for row in listed_rows(bundle, &table) {
             let object = row["object"].as_str().unwrap_or_default();
-            if row["namespace"] == "churn" || object.starts_with("churn/") {
+            if row["namespace"] == "churn" || object.contains("churn/") {
                 continue;
             }
             // A kubelet writes the status of a pod anew some time after it began, and with it the time of the last change.
