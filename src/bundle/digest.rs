@@ -28,7 +28,7 @@ impl Hasher {
 
 /// Lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::table::hex_text(bytes.iter())
 }
 
 /// Size in bytes and SHA-256 of a file; reads it once, in constant memory.

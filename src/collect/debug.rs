@@ -81,11 +81,7 @@ impl Collector {
     /// The bundle cannot be written, or the terminal not read.
     pub(super) async fn debug_containers(self: &Arc<Self>, candidates: Vec<Target>) -> anyhow::Result<()> {
         let Some(image) = &self.settings.debug_image else { return Ok(()) };
-        let has_no_shell = |target: &Target| {
-            let path = target.path();
-            let state = self.writer.state(Source::History.name(), &path.each_ref().map(String::as_str));
-            state == Some(State::NoShell)
-        };
+        let has_no_shell = |target: &Target| self.state_of(Source::History, target) == Some(State::NoShell);
         let targets: Vec<_> = candidates.into_iter().filter(has_no_shell).collect();
         let pods = targets.iter().map(|target| format!("{}/{}", target.pod.namespace, target.pod.name)).collect();
         if targets.is_empty() || self.stop.is_cancelled() {

@@ -33,17 +33,22 @@ pub(super) enum Rank {
 /// A source and the place of an instance.
 pub(super) type Key = (Source, [String; 3]);
 
+impl Collector {
+    /// How reading something of an instance ended, when it was tried before.
+    pub(super) fn state_of(&self, source: Source, target: &Target) -> Option<State> {
+        self.writer.state(source.name(), &target.path().each_ref().map(String::as_str))
+    }
+}
+
 impl Job {
     /// Whether all that could be said of it is that it had not begun.
     pub(super) fn had_not_begun(&self, collector: &Collector) -> bool {
-        let path = self.target.path();
-        let state = collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str));
+        let state = collector.state_of(self.source, &self.target);
         state == Some(State::Unsupported)
     }
 
     pub(super) fn was_tried(&self, collector: &Collector) -> bool {
-        let path = self.target.path();
-        collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str)).is_some()
+        collector.state_of(self.source, &self.target).is_some()
     }
 
     pub(super) fn key(&self) -> Key {
@@ -51,8 +56,7 @@ impl Job {
     }
 
     pub(super) fn is_done(&self, collector: &Collector) -> bool {
-        let path = self.target.path();
-        let state = collector.writer.state(self.source.name(), &path.each_ref().map(String::as_str));
+        let state = collector.state_of(self.source, &self.target);
         // What had not begun when an earlier attempt ended may have begun since.
         let may_have_begun =
             self.source == Source::Logs && state == Some(State::Unsupported) && self.target.container_id.is_some();

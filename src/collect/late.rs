@@ -19,7 +19,7 @@ const LATE: &str = "it began when the collection was about to end";
 /// Whether what was read may be that of the instance after it.
 pub(super) fn is_doubtful(collector: &Collector, target: &Target, doubt: &Doubt) -> bool {
     let [pod, container, instance] = target.path();
-    let coverage = collector.writer.coverage(Source::Logs.name(), &[&pod, &container, &instance]);
+    let coverage = collector.log_coverage(target);
     let hole = collector.writer.state(Source::Logs.name(), &[&pod, &container, &hole_of(&instance)]);
     hole.is_some_and(State::is_gap) || coverage::may_be_of_next(coverage.as_ref(), doubt.next)
 }

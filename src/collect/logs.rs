@@ -1,5 +1,7 @@
 //! One container instance's log: from the server's bytes to rows in a part, in memory that does not grow with the log.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -13,10 +15,13 @@ use super::{
 };
 use crate::{
     bundle::{Coverage, Outcome, State, Unit, Window},
-    cluster::{Problem, ProblemKind, log_stream::LogStream},
+    cluster::{
+        Problem, ProblemKind,
+        log_stream::{LogRequest, LogStream},
+    },
     evidence::{
         Source,
-        log_lines::{Assembler, LineRenderer, Overlap, Seen, is_error_body},
+        log_lines::{Assembler, LineRenderer, Overlap, Seen, is_error_body, time_of},
     },
 };
 
@@ -54,7 +59,7 @@ impl Collector {
     /// Reads a log, or goes on where an earlier attempt was cut off.
     pub(super) async fn read_log(&self, target: &Target) -> anyhow::Result<Done> {
         let unit = self.log_unit(target);
-        if let Some(state) = self.writer.state(Source::Logs.name(), &target.path().each_ref().map(String::as_str))
+        if let Some(state) = self.state_of(Source::Logs, target)
             && matches!(state, State::Complete | State::Empty)
             && self.has_node_logs_left(target)
         {
@@ -75,9 +80,8 @@ impl Collector {
         if let Some(reason) = target.without_log() {
             return self.finish_log(unit, Outcome::new(State::Unsupported, reason), Done::Ended).await;
         }
-        let path = target.path();
-        let before = self.writer.coverage(Source::Logs.name(), &path.each_ref().map(String::as_str));
-        let earlier = before.filter(|_| goes_on).and_then(|coverage| coverage.bytes).unwrap_or_default();
+        let earlier =
+            self.log_coverage(target).filter(|_| goes_on).and_then(|coverage| coverage.bytes).unwrap_or_default();
         let mut reading = Reading {
             collector: self,
             target,
@@ -110,12 +114,15 @@ impl Collector {
 
     /// Reads files of the node that an earlier try did not, where the log itself was read.
     async fn read_missing_node_logs(&self, target: &Target, unit: &Unit, state: State) -> anyhow::Result<Done> {
-        let path = target.path();
-        let coverage = self.writer.coverage(Source::Logs.name(), &path.each_ref().map(String::as_str));
-        let outcome = Outcome { state, reason: None, coverage: coverage.unwrap_or_default() };
+        let outcome = Outcome { state, reason: None, coverage: self.log_coverage(target).unwrap_or_default() };
         let served = Served { from: outcome.coverage.first, outcome, before: unit.kept_files(LOG_TABLE) };
         self.read_node_logs(target, &served).await?;
         Ok(Done::Ended)
+    }
+
+    /// How much of an instance's log was seen, when it was read before.
+    pub(super) fn log_coverage(&self, target: &Target) -> Option<Coverage> {
+        self.writer.coverage(Source::Logs.name(), &target.path().each_ref().map(String::as_str))
     }
 
     /// The unit of an instance's log. What was cut off of its history has the same name.
@@ -188,9 +195,7 @@ impl Collector {
         reason: String,
         next: Option<Timestamp>,
     ) -> anyhow::Result<()> {
-        let path = target.path();
-        let coverage = self.writer.coverage(Source::Logs.name(), &path.each_ref().map(String::as_str));
-        let mut coverage = coverage.unwrap_or_default();
+        let mut coverage = self.log_coverage(target).unwrap_or_default();
         let mut unit = self.log_unit(target);
         let mut outcome = Outcome::new(State::Truncated, reason);
         if coverage.first.zip(next).is_some_and(|(first, next)| first >= next) {
@@ -235,7 +240,6 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// Reads to the end; a stream that breaks is gone on with from the last timestamp. A problem when it cannot even be opened.
     async fn read_on(&mut self, mut overlap: Option<Overlap>) -> anyhow::Result<Result<Ending, Problem>> {
-        let stop = &self.collector.stop;
         for reconnects in 0.. {
             let kept = overlap.take().unwrap_or_default();
             let last = kept.last();
@@ -244,19 +248,15 @@ impl Reading<'_> {
                 return Ok(Ok(Ending::Limit));
             }
             let request = self.target.log_request(since, self.left());
-            let opened = tokio::select! {
-                opened = self.collector.cluster.log(&request) => opened,
-                () = stop.cancelled() => return Ok(Ok(Ending::Stopped)),
-            };
-            let stream = match opened {
-                Ok(stream) => stream,
+            let stream = match self.open(&request).await {
+                Ok(Some(stream)) => stream,
+                Ok(None) => return Ok(Ok(Ending::Stopped)),
                 Err(problem) if self.bytes > 0 => return Ok(Ok(Ending::Broken(problem))),
                 Err(problem) => return Ok(Err(problem)),
             };
-            let metadata = self.target.log_metadata(self.collector.settings.log_metadata);
             let (window, back) = (self.window(&kept), kept.went_back());
             let known = last.map(|_| kept.into_known());
-            let mut renderer = LineRenderer::new(&metadata, self.collector.writer.envelope(), window, known);
+            let mut renderer = self.renderer(window, known);
             let before = self.bytes;
             let ending = self.read(stream, &mut renderer).await?;
             let is_apart = renderer.has_met_none() && (renderer.seen().rows > 0 || matches!(ending, Ending::Whole));
@@ -280,26 +280,34 @@ impl Reading<'_> {
         Ok(Ok(Ending::Stopped))
     }
 
+    /// Opens the log; none when it was stopped meanwhile.
+    async fn open(&self, request: &LogRequest) -> Result<Option<LogStream>, Problem> {
+        tokio::select! {
+            opened = self.collector.cluster.log(request) => opened.map(Some),
+            () = self.collector.stop.cancelled() => Ok(None),
+        }
+    }
+
+    fn renderer(&self, window: Window, known: Option<HashSet<String>>) -> LineRenderer {
+        let metadata = self.target.log_metadata(self.collector.settings.log_metadata);
+        LineRenderer::new(&metadata, self.collector.writer.envelope(), window, known)
+    }
+
     /// Reads what a log has before the moment that it was read from, because nothing of what was kept came again after it. Where there
     /// is something, what was kept is of the instance that came afterwards, and leaves the table.
     async fn read_before(&mut self, from: Timestamp, last: Option<Timestamp>) -> anyhow::Result<()> {
         let window = self.collector.writer.run().window;
         let until = from.checked_sub(SignedDuration::from_nanos(1)).ok();
         let request = self.target.log_request(window.since, None);
-        let opened = tokio::select! {
-            opened = self.collector.cluster.log(&request) => opened,
-            () = self.collector.stop.cancelled() => Err(Problem::new(ProblemKind::Unreachable, "it was stopped")),
-        };
         let mut seen = Seen::default();
-        let ending = match opened {
-            Ok(stream) => {
-                let metadata = self.target.log_metadata(self.collector.settings.log_metadata);
-                let envelope = self.collector.writer.envelope();
-                let mut renderer = LineRenderer::new(&metadata, envelope, Window { until, ..window }, None);
+        let ending = match self.open(&request).await {
+            Ok(Some(stream)) => {
+                let mut renderer = self.renderer(Window { until, ..window }, None);
                 let ending = self.read(stream, &mut renderer).await?;
                 seen = renderer.seen();
                 ending
             }
+            Ok(None) => Ending::Stopped,
             Err(problem) => Ending::Broken(problem),
         };
         let mut kept = Overlap::default();
@@ -439,16 +447,6 @@ impl Reading<'_> {
             resource_version: None,
         }))
     }
-}
-
-/// The time of a row as it was written.
-fn time_of(row: &[u8]) -> Option<Timestamp> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        #[serde(rename = "EventTime")]
-        time: Option<Timestamp>,
-    }
-    serde_json::from_slice::<Row>(row).ok()?.time
 }
 
 /// Whether the server says that the container has not begun. It answers so with 400 and these words

@@ -229,7 +229,7 @@ fn command_row(about: &HistoryRow, number: i64, command: &Command) -> HistoryRow
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::table::hex_text(sha2::Sha256::digest(bytes).iter())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod traps;
 
 pub use assembler::{Assembler, Line, Sink};
 pub use cri::CriText;
-pub use overlap::Overlap;
+pub use overlap::{Overlap, time_of};
 pub use renderer::{LineRenderer, Metadata, Seen};
 
 crate::table! {

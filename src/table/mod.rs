@@ -14,7 +14,7 @@ pub use cell::{Cell, CellValue};
 pub use envelope::{COLUMNS as ENVELOPE_COLUMNS, Envelope};
 pub use projection::json_schema;
 pub use render::{MAX_FIELD_BYTES, RecordHasher, Rendered, append_json_string, render, split_text};
-pub(crate) use render::{hex, hex_of};
+pub(crate) use render::{hex, hex_of, hex_text};
 
 /// The type of a column, in the words of Azure Monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

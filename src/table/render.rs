@@ -39,7 +39,7 @@ impl RecordHasher {
             hasher.update(chunk.to_le_bytes());
         }
         let digest = hasher.finalize();
-        digest.iter().take(16).flat_map(|&byte| hex_of(byte)).map(char::from).collect()
+        hex_text(digest.iter().take(16))
     }
 }
 
@@ -127,7 +127,7 @@ fn render_pieces(cells: &Cells, open: &dyn Fn(&mut Vec<u8>, u64)) -> Rendered {
         pieces.push(split_text(text, MAX_FIELD_BYTES));
     }
     let count = pieces.iter().map(Vec::len).max().unwrap_or_default();
-    let digest: String = whole.finalize().iter().flat_map(|&byte| hex_of(byte)).map(char::from).collect();
+    let digest = hex_text(whole.finalize().iter());
     let mut bytes = Vec::new();
     for chunk in 0..count {
         open(&mut bytes, chunk as u64);
@@ -228,6 +228,11 @@ pub(crate) fn hex(bytes: [u8; 16]) -> [u8; 32] {
         *digits = hex_of(byte);
     }
     text
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex_text<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
+    bytes.flat_map(|&byte| hex_of(byte)).map(char::from).collect()
 }
 
 /// A byte in lower-case hexadecimal.

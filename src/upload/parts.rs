@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
             let count = block.len();
             reader.consume(count);
         }
-        let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = crate::table::hex_text(digest.finalize().iter());
         if found == file.sha256 {
             return Ok(sum.sum());
         }

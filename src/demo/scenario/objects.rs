@@ -16,7 +16,7 @@ pub(super) fn uid(kind: &str, namespace: &str, name: &str) -> String {
 
 /// Hexadecimal SHA-256, for container and image ids.
 pub(super) fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::table::hex_text(Sha256::digest(text.as_bytes()).iter())
 }
 
 /// An object made from its identity, its age in seconds, who made it, and its other fields.

@@ -36,6 +36,11 @@ struct Kept {
     record: String,
 }
 
+/// The time of a row as it was written; none where it has none, or is no row.
+pub fn time_of(row: &[u8]) -> Option<Timestamp> {
+    serde_json::from_slice::<Kept>(row).ok()?.time
+}
+
 impl Overlap {
     /// Takes a row that was kept, in the order of the log.
     pub fn add(&mut self, row: &[u8]) {
