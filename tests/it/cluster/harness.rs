@@ -183,6 +183,11 @@ pub(super) fn json_lines(text: &[u8]) -> Vec<Value> {
         .collect()
 }
 
+/// Whether a gap is about the namespace `churn`, whose containers crash and are replaced all the time. Files name it in their paths.
+pub(super) fn is_of_churn(object: &str) -> bool {
+    object.contains("churn")
+}
+
 /// How often each record is there, without what changes between two runs: events, and the namespace `churn`.
 pub(super) fn standing_records(bundle: &Path) -> BTreeMap<(String, String), usize> {
     let mut records = BTreeMap::new();
@@ -193,7 +198,7 @@ pub(super) fn standing_records(bundle: &Path) -> BTreeMap<(String, String), usiz
         }
         for row in listed_rows(bundle, &table) {
             let object = row["object"].as_str().unwrap_or_default();
-            if row["namespace"] == "churn" || object.contains("churn/") {
+            if row["namespace"] == "churn" || is_of_churn(object) {
                 continue;
             }
             // A kubelet writes the status of a pod anew some time after it began, and with it the time of the last change.

@@ -5,7 +5,7 @@ use std::{path::Path, process::Child, process::Command, process::Stdio};
 use serde_json::Value;
 
 use super::{
-    harness::{ADMIN, Ended, collect, eventually, kubectl, place, resume, standing_records, verify},
+    harness::{ADMIN, Ended, collect, eventually, is_of_churn, kubectl, place, resume, standing_records, verify},
     valve::Valve,
 };
 
@@ -32,7 +32,7 @@ fn signal(child: &Child, name: &str) {
 /// What a report says is missing, without what goes on changing.
 fn standing_gaps(report: &Value) -> Vec<&Value> {
     let gaps = report["gaps"].as_array().unwrap().iter();
-    gaps.filter(|gap| !gap["object"].as_str().unwrap_or_default().contains("churn")).collect()
+    gaps.filter(|gap| !is_of_churn(gap["object"].as_str().unwrap_or_default())).collect()
 }
 
 /// Goes on with the bundle and compares it with the undisturbed one.
