@@ -140,8 +140,13 @@ fn is_before(one: &Target, other: &Target) -> bool {
 /// An instance is the one before from now on. Its place in the bundle stays.
 fn update(one: &mut Instance, target: Target) -> Option<Step> {
     if !target.previous || one.target.previous {
-        let is_dying = target.urgency == Urgency::Dying && one.stage == Stage::Waiting;
-        return is_dying.then(|| Step::Hurry(Arc::clone(&one.target)));
+        // Once: what failed in spite of it waits for the end like everything else.
+        let begins_to_go = target.urgency == Urgency::Dying && one.target.urgency != Urgency::Dying;
+        if !begins_to_go || one.stage != Stage::Waiting {
+            return None;
+        }
+        one.target = Arc::new(Target { urgency: Urgency::Dying, ..Target::clone(&one.target) });
+        return Some(Step::Hurry(Arc::clone(&one.target)));
     }
     let (twin, others) = (one.target.twin, one.target.others.clone());
     one.target = Arc::new(Target { restart_count: one.target.restart_count, twin, others, ..target });
@@ -281,6 +286,15 @@ mod tests {
         let steps = instances.see(shown("u", 2));
         assert_eq!(steps.len(), 3, "{steps:?}");
         assert!(short(&steps).contains(&("check", "c://u0".into(), true)), "it may be that of instance 1: {steps:?}");
+    }
+
+    #[test]
+    fn what_waits_is_hurried_once_when_its_pod_begins_to_go() {
+        let mut instances = Instances::default();
+        let dying = || vec![Target { urgency: Urgency::Dying, ..current("u", 0) }];
+        instances.see(vec![Target { urgency: Urgency::Steady, ..current("u", 0) }]);
+        assert_eq!(short(&instances.see(dying())), [("hurry", "c://u0".into(), false)]);
+        assert_eq!(short(&instances.see(dying())), [], "it was hurried already, and may have failed since");
     }
 
     #[test]
